@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* The link over ordered, reliable messages: the relay through the rendezvous
+ * server (design §4, "On signal-relay"). Paces itself to the stated rate, with
+ * no more unacknowledged by the peer than the stated backlog; datagrams beyond
+ * that are dropped here. Pure. */
+
+#pragma once
+
+#include "transport/als-link.h"
+
+G_BEGIN_DECLS
+
+/* (transfer full): free with als_link_free (). */
+AlsLink *als_message_link_new (const AlsLinkConfig *config, AlsLinkOutput output,
+                               gpointer output_data, int64_t now_us);
+
+G_END_DECLS

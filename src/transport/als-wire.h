@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* Hello, keys, sealing and epochs of one link, over packets or messages
+ * (design §5). Pure; one thread.
+ *
+ *   speaker   HELLO {version, carrier type, path id, nonce, MAC}         in clear
+ *   listener  HELLO-REPLY {nonce, MAC over both}                          in clear
+ *   both      sealed ECHO {8 random bytes}; sealed ECHO-REPLY; then READY
+ *
+ * MACs and keys come from the session secret through AlsKeySchedule. The
+ * listener says nothing before the speaker's MAC verifies. Where the carrier
+ * may lose, hello and echo are repeated (first after 100 ms, doubling to 1 s,
+ * 10 s in all). A repeated HELLO gets the same reply again.
+ *
+ * Sealed packet: u8 type and low epoch bits, u64 counter, AEAD ciphertext. */
+
+#pragma once
+
+#include "transport/als-link.h"
+
+G_BEGIN_DECLS
+
+/* What sealing adds to a packet. */
+#define ALS_WIRE_OVERHEAD (1 + 8 + 16)
+/* Longest plain packet. */
+#define ALS_WIRE_MAX_PLAIN (64 * 1024 - 64)
+
+typedef struct _AlsWire AlsWire;
+
+typedef enum
+{
+  ALS_WIRE_NOTHING,  /* used up here, or garbage: ignored */
+  ALS_WIRE_PLAIN,    /* a sealed packet opened: *plain is valid until the next call */
+} AlsWireResult;
+
+AlsWire      *als_wire_new          (const AlsLinkConfig *config, int64_t now_us);
+void          als_wire_free         (AlsWire *self);
+/* DATA is opened in a buffer of the wire's own. */
+AlsWireResult als_wire_receive      (AlsWire *self, const uint8_t *data, size_t len,
+                                     int64_t now_us, const uint8_t **plain, size_t *plain_len);
+/* Takes the next control packet (hello, echo) due; 0 when there is none. OUT has room for 512 bytes. */
+size_t        als_wire_poll         (AlsWire *self, uint8_t *out, int64_t now_us);
+int64_t       als_wire_get_deadline (const AlsWire *self);
+/* Keys are agreed; sealing works (from here on an echo may be under way still). */
+gboolean      als_wire_is_keyed     (const AlsWire *self);
+/* A sealed echo of our own came back: bulk may flow. */
+gboolean      als_wire_is_ready     (const AlsWire *self);
+/* No valid hello in time. */
+gboolean      als_wire_has_failed   (const AlsWire *self);
+/* OUT has room for LEN + ALS_WIRE_OVERHEAD bytes. Returns the sealed length; 0 before the
+ * keys. Counters never repeat: a new epoch starts before they could. */
+size_t        als_wire_seal         (AlsWire *self, const uint8_t *plain, size_t len, uint8_t *out,
+                                     int64_t now_us);
+uint32_t      als_wire_get_path_id  (const AlsWire *self);
+/* Round trip of the echo, 0 while unknown. */
+int64_t       als_wire_get_rtt      (const AlsWire *self);
+
+G_END_DECLS

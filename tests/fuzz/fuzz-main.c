@@ -10,7 +10,7 @@
 
 #define MUTATIONS_PER_SEED 2000
 #define BUDGET_US (5 * G_USEC_PER_SEC)
-#define MAX_INPUT (128 * 1024)
+#define MAX_INPUT_BYTES (128 * 1024)
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -47,8 +47,8 @@ mutate (GRand *rand, GByteArray *bytes)
             g_byte_array_remove_index (bytes, at);
           break;
         }
-      if (bytes->len > MAX_INPUT)
-        g_byte_array_set_size (bytes, MAX_INPUT);
+      if (bytes->len > MAX_INPUT_BYTES)
+        g_byte_array_set_size (bytes, MAX_INPUT_BYTES);
     }
 }
 

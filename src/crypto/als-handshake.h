@@ -50,7 +50,10 @@ void          als_handshake_free       (AlsHandshake *self);
 /* What to send first: the joiner's share (spends a try of the joiner's); NULL for the inviter.
  * (transfer full) (nullable) */
 GBytes       *als_handshake_start      (AlsHandshake *self, GError **error);
-/* TRUE: go on; *REPLY (transfer full) (nullable) is to be sent. FALSE: it is over. */
+/* TRUE: go on. FALSE: it is over, for good: whatever comes later is a PROTOCOL error. Either way
+ * *REPLY (transfer full) (nullable) is to be sent; on failure it tells the joiner at once that the
+ * code was wrong or burnt. The third wrong code still fails as WRONG_CODE; TRIES tells that it was the
+ * last. */
 gboolean      als_handshake_receive    (AlsHandshake *self, const uint8_t *data, size_t len,
                                         GBytes **reply, GError **error);
 /* Both sides proved the code. */

@@ -100,6 +100,7 @@ G_DECLARE_FINAL_TYPE (AlsVisit, als_visit, ALS, VISIT, GObject)
  * Signals:
  *   transfer-added (AlsVisitTransfer *)
  *   wrong-code     (guint tries_left)   inviter and joiner: a try failed, it goes on
+ *   measured       (gint64 round_trip_us) see als_visit_measure ()
  */
 AlsVisit           *als_visit_new               (const AlsVisitConfig *config);
 void                als_visit_invite            (AlsVisit *self);
@@ -115,6 +116,9 @@ void                als_visit_send_files        (AlsVisit *self, GPtrArray *file
 /* Cancels whatever it is doing, in any state; ENDED with STOPPED follows within 200 ms. */
 void                als_visit_stop              (AlsVisit *self);
 void                als_visit_set_allowed_kinds (AlsVisit *self, guint kinds);
+/* While ACTIVE: sends a small message in the control lane every INTERVAL_US and tells how long each took to
+ * come back, in `measured`. For figures. */
+void                als_visit_measure           (AlsVisit *self, gint64 interval_us);
 
 AlsVisitState       als_visit_get_state         (AlsVisit *self);
 gboolean            als_visit_get_is_inviter    (AlsVisit *self);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+#define G_LOG_DOMAIN "als-visit"
+
+#include "config.h"
+
+#include "visit/als-engine.h"
+
+#include "crypto/als-crypto.h"
+
+struct _AlsEngine
+{
+  guint refs;            /* under default_lock */
+  GMainContext *context;
+  GMainLoop *loop;
+  GThread *thread;
+};
+
+static GMutex default_lock;
+static AlsEngine *default_engine; /* under default_lock; NULL: not running */
+
+static gpointer
+engine_thread (gpointer data)
+{
+  AlsEngine *self = data;
+
+  g_main_context_push_thread_default (self->context);
+  g_main_loop_run (self->loop);
+  /* What was posted before the end still runs: it frees what it holds. */
+  while (g_main_context_iteration (self->context, FALSE))
+    ;
+  g_main_context_pop_thread_default (self->context);
+  g_main_loop_unref (self->loop);
+  g_main_context_unref (self->context);
+  g_free (self);
+  return NULL;
+}
+
+AlsEngine *
+als_engine_acquire (void)
+{
+  AlsEngine *self;
+
+  als_crypto_init ();
+  g_mutex_lock (&default_lock);
+  if (default_engine == NULL)
+    {
+      default_engine = g_new0 (AlsEngine, 1);
+      default_engine->context = g_main_context_new ();
+      default_engine->loop = g_main_loop_new (default_engine->context, FALSE);
+      default_engine->thread = g_thread_new ("als-engine", engine_thread, default_engine);
+    }
+  self = default_engine;
+  self->refs++;
+  g_mutex_unlock (&default_lock);
+  return self;
+}
+
+static gboolean
+quit_cb (gpointer user_data)
+{
+  g_main_loop_quit (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+als_engine_release (AlsEngine *self)
+{
+  GThread *ended = NULL;
+
+  g_mutex_lock (&default_lock);
+  if (--self->refs == 0)
+    {
+      g_autoptr (GSource) quit = g_idle_source_new ();
+
+      default_engine = NULL;
+      ended = self->thread;
+      /* From within the loop, so that a loop that has not begun yet ends, too. */
+      g_source_set_callback (quit, quit_cb, self->loop, NULL);
+      g_source_attach (quit, self->context);
+    }
+  g_mutex_unlock (&default_lock);
+  if (ended == NULL)
+    return;
+  if (g_thread_self () == ended)
+    g_thread_unref (ended);
+  else
+    g_thread_join (ended);
+}
+
+GMainContext *
+als_engine_get_context (AlsEngine *self)
+{
+  return self->context;
+}

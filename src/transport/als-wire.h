@@ -11,9 +11,13 @@
  * MACs and keys come from the session secret through AlsKeySchedule. The
  * listener says nothing before the speaker's MAC verifies. Where the carrier
  * may lose, hello and echo are repeated (first after 100 ms, doubling to 1 s,
- * 10 s in all). A repeated HELLO gets the same reply again.
+ * 10 s in all); on messages the hello alone, because the other end may not
+ * listen yet. A repeated HELLO gets the same reply again; until something
+ * sealed has come, the HELLO of a later path (larger id) takes its place, so
+ * that a replayed one cannot keep the true one out.
  *
- * Sealed packet: u8 type and low epoch bits, u64 counter, AEAD ciphertext. */
+ * Sealed packet: u8 type and low epoch bits, u64 counter, AEAD ciphertext.
+ * The counter goes on through the epochs of a direction. */
 
 #pragma once
 
@@ -46,8 +50,10 @@ int64_t       als_wire_get_deadline (const AlsWire *self);
 gboolean      als_wire_is_keyed     (const AlsWire *self);
 /* A sealed echo of our own came back: bulk may flow. */
 gboolean      als_wire_is_ready     (const AlsWire *self);
-/* No valid hello in time. */
+/* No valid hello, or no echo, in time. */
 gboolean      als_wire_has_failed   (const AlsWire *self);
+/* Where order is the carrier's promise: a sealed packet did not open, so nothing after it can. */
+gboolean      als_wire_is_broken    (const AlsWire *self);
 /* OUT has room for LEN + ALS_WIRE_OVERHEAD bytes. Returns the sealed length; 0 before the
  * keys. Counters never repeat: a new epoch starts before they could. */
 size_t        als_wire_seal         (AlsWire *self, const uint8_t *plain, size_t len, uint8_t *out,

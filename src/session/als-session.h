@@ -16,6 +16,10 @@
 G_BEGIN_DECLS
 
 #define ALS_CHANNEL_WINDOW (16 * 1024 * 1024) /* unacknowledged bytes a sender keeps, at most */
+/* Longest datagram of als_session_send_datagram (): its kind goes in front. */
+#define ALS_SESSION_DATAGRAM_MAX (ALS_DATAGRAM_MAX - 1)
+/* The code in `closed` when the whole session ended before the channel did. Not one to reset with. */
+#define ALS_CHANNEL_SESSION_ENDED G_MAXUINT32
 
 typedef struct _AlsSession AlsSession;
 typedef struct _AlsChannel AlsChannel;
@@ -81,7 +85,8 @@ typedef struct
   void (*writable) (AlsChannel *channel, gpointer user_data);
   /* The peer's last byte was received. */
   void (*finished) (AlsChannel *channel, gpointer user_data);
-  /* Both directions are over, or it was reset (CODE != 0), or the session ended: forget it. */
+  /* Both directions are over (CODE 0), or the peer reset it, or the session ended
+   * (ALS_CHANNEL_SESSION_ENDED): forget it. */
   void (*closed)   (AlsChannel *channel, guint32 code, gpointer user_data);
 } AlsChannelEvents;
 
@@ -89,7 +94,7 @@ typedef struct
 {
   AlsRole role;
   guint allowed_kinds;       /* set of 1 << AlsPathKind that we send on; 0: all */
-  size_t window_bytes;       /* per channel; 0: ALS_CHANNEL_WINDOW */
+  size_t window_bytes;       /* per channel; 0: ALS_CHANNEL_WINDOW; 64 KiB at the least */
 } AlsSessionConfig;
 
 AlsSession *als_session_new            (const AlsSessionConfig *config,
@@ -104,9 +109,10 @@ void        als_session_remove_link    (AlsSession *self, AlsLink *link);
 /* For tests and support: kinds that we send on from now on. */
 void        als_session_set_allowed_kinds (AlsSession *self, guint kinds);
 void        als_session_get_stats      (AlsSession *self, AlsSessionStats *stats);
-/* Says goodbye on all links; `ended` follows at once. */
+/* Says goodbye on all links; `ended` follows at once, within the call. The links close by
+ * themselves then and are reported with `link_gone` as long as the session is polled. */
 void        als_session_end            (AlsSession *self);
-/* FALSE: dropped. */
+/* LEN at most ALS_SESSION_DATAGRAM_MAX. FALSE: dropped. */
 gboolean    als_session_send_datagram  (AlsSession *self, AlsDatagramKind kind,
                                         const uint8_t *data, size_t len);
 /* TRUE while a new video frame may be made: under 50 ms of work is unsent, and there is a path. */
@@ -124,7 +130,8 @@ size_t      als_channel_write          (AlsChannel *self, const void *data, size
 void        als_channel_consume        (AlsChannel *self, size_t len);
 /* No more is written; what was is still delivered. */
 void        als_channel_finish         (AlsChannel *self);
-/* Ends both directions at once; CODE is the peer's to read, not 0. `closed` is not called here. */
+/* Ends both directions at once; CODE is the peer's to read, not 0. No event follows, not even
+ * `closed`: forget the channel. */
 void        als_channel_reset          (AlsChannel *self, guint32 code);
 AlsSession *als_channel_get_session    (AlsChannel *self);
 uint64_t    als_channel_get_written    (AlsChannel *self); /* bytes taken, ever */

@@ -119,6 +119,7 @@ struct _AlsSession
   GArray *gone;            /* (element-type uint32_t) ids to say GONE for */
   int64_t ack_us;          /* acknowledgements that are due leave then; 0: none is due */
   uint64_t sent_bytes, received_bytes;
+  int64_t picture_us;      /* when a video frame was asked for, or a datagram sent, last; 0: never */
 
   AlsWriter writer;
   GArray *leaves;          /* (element-type uint32_t) path ids to say LEAVE for on the current link */
@@ -327,8 +328,7 @@ send_session_notices (AlsSession *self, SessionLink *sl)
 static gboolean
 sends_datagrams (const AlsSession *self)
 {
-  return self->current != NULL && self->current->datagram_us != 0
-         && self->current->datagram_us + DATAGRAM_BUSY_US > self->now_us;
+  return self->picture_us != 0 && self->picture_us + DATAGRAM_BUSY_US > self->now_us;
 }
 
 static gboolean
@@ -1254,7 +1254,7 @@ als_session_send_datagram (AlsSession *self, AlsDatagramKind kind, const uint8_t
     return FALSE;
   bytes[0] = (uint8_t) kind;
   memcpy (bytes + 1, data, len);
-  self->current->datagram_us = MAX (self->now_us, 1);
+  self->picture_us = self->current->datagram_us = MAX (self->now_us, 1);
   return als_link_send_datagram (self->current->link, bytes, len + 1);
 }
 
@@ -1263,6 +1263,8 @@ als_session_may_send_frame (AlsSession *self)
 {
   uint64_t unsent = 0;
 
+  /* Files make way for the picture from the first question on, not from the first frame. */
+  self->picture_us = MAX (self->now_us, 1);
   if (self->ended || self->current == NULL)
     return FALSE;
   refresh_current (self);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+#define G_LOG_DOMAIN "als-ui"
+
+#include "config.h"
+
+#include "ui/als-preferences-window.h"
+
+#include "ui/als-ui-platform.h"
+#include "ui/als-ui-visit.h"
+
+#include <glib/gi18n.h>
+
+struct _AlsPreferencesWindow
+{
+  AdwPreferencesWindow parent;
+  GSettings *settings; /* owned */
+  AdwEntryRow *name;
+  AdwActionRow *folder;
+  AdwEntryRow *servers;
+  GtkSwitch *listen;
+};
+
+G_DEFINE_FINAL_TYPE (AlsPreferencesWindow, als_preferences_window, ADW_TYPE_PREFERENCES_WINDOW)
+
+static void
+update_folder (AlsPreferencesWindow *self)
+{
+  g_autofree char *path = g_settings_get_string (self->settings, "download-folder");
+  const char *downloads = g_get_user_special_dir (G_USER_DIRECTORY_DOWNLOAD);
+
+  if (*path != '\0')
+    adw_action_row_set_subtitle (self->folder, path);
+  else
+    adw_action_row_set_subtitle (self->folder, downloads != NULL ? downloads : _("Downloads"));
+}
+
+static void
+folder_chosen_cb (GFile *folder, gpointer user_data)
+{
+  AlsPreferencesWindow *self = user_data;
+  g_autofree char *path = g_file_get_path (folder);
+
+  if (path != NULL && self->settings != NULL)
+    g_settings_set_string (self->settings, "download-folder", path);
+}
+
+static void
+folder_clicked_cb (AlsPreferencesWindow *self)
+{
+  als_ui_choose_folder (GTK_WINDOW (self), _("Folder for Received Files"), folder_chosen_cb, self);
+}
+
+static void
+name_applied_cb (AlsPreferencesWindow *self)
+{
+  g_autofree char *name = g_strdup (gtk_editable_get_text (GTK_EDITABLE (self->name)));
+
+  g_settings_set_string (self->settings, "name", g_strstrip (name));
+}
+
+static void
+servers_applied_cb (AlsPreferencesWindow *self)
+{
+  g_auto (GStrv) words = g_strsplit_set (gtk_editable_get_text (GTK_EDITABLE (self->servers)),
+                                         " ,;", -1);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) servers = NULL;
+  g_autofree char *sentence = NULL;
+
+  for (guint i = 0; words[i] != NULL; i++)
+    if (als_ui_is_server_address (words[i]))
+      g_strv_builder_add (builder, words[i]);
+    else if (*words[i] != '\0')
+      {
+        gtk_widget_add_css_class (GTK_WIDGET (self->servers), "error");
+        /* Translators: %s is what was typed; ws:// and wss:// stay as they are */
+        sentence = g_strdup_printf (_("“%s” is no server address: it starts with wss:// or ws://"),
+                                    words[i]);
+        adw_preferences_window_add_toast (ADW_PREFERENCES_WINDOW (self), adw_toast_new (sentence));
+        return;
+      }
+  gtk_widget_remove_css_class (GTK_WIDGET (self->servers), "error");
+  servers = g_strv_builder_end (builder);
+  g_settings_set_strv (self->settings, "servers", (const char *const *) servers);
+}
+
+static void
+als_preferences_window_dispose (GObject *object)
+{
+  AlsPreferencesWindow *self = ALS_PREFERENCES_WINDOW (object);
+
+  g_clear_object (&self->settings);
+  G_OBJECT_CLASS (als_preferences_window_parent_class)->dispose (object);
+}
+
+static void
+als_preferences_window_class_init (AlsPreferencesWindowClass *klass)
+{
+  GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (klass);
+
+  G_OBJECT_CLASS (klass)->dispose = als_preferences_window_dispose;
+  gtk_widget_class_set_template_from_resource (widget_class,
+    "/org/alongside/Alongside/als-preferences-window.ui");
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, name);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, folder);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, servers);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, listen);
+  gtk_widget_class_bind_template_callback (widget_class, folder_clicked_cb);
+  gtk_widget_class_bind_template_callback (widget_class, name_applied_cb);
+  gtk_widget_class_bind_template_callback (widget_class, servers_applied_cb);
+}
+
+static void
+als_preferences_window_init (AlsPreferencesWindow *self)
+{
+  gtk_widget_init_template (GTK_WIDGET (self));
+}
+
+AlsPreferencesWindow *
+als_preferences_window_new (GtkWindow *parent, GSettings *settings)
+{
+  AlsPreferencesWindow *self = g_object_new (ALS_TYPE_PREFERENCES_WINDOW, "transient-for", parent,
+                                             NULL);
+  g_autofree char *name = g_settings_get_string (settings, "name");
+  g_auto (GStrv) servers = g_settings_get_strv (settings, "servers");
+  g_autofree char *text = g_strjoinv (", ", servers);
+
+  self->settings = g_object_ref (settings);
+  gtk_editable_set_text (GTK_EDITABLE (self->name), name);
+  gtk_editable_set_text (GTK_EDITABLE (self->servers), text);
+  g_settings_bind (settings, "listen", self->listen, "active", G_SETTINGS_BIND_DEFAULT);
+  g_signal_connect_object (settings, "changed::download-folder", G_CALLBACK (update_folder), self,
+                           G_CONNECT_SWAPPED);
+  update_folder (self);
+  return self;
+}

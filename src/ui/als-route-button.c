@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+#define G_LOG_DOMAIN "als-ui"
+
+#include "config.h"
+
+#include "ui/als-route-button.h"
+
+#include "ui/als-ui-format.h"
+
+#include <glib/gi18n.h>
+
+struct _AlsRouteButton
+{
+  AdwBin parent;
+  AlsVisit *visit; /* owned, nullable */
+  GtkMenuButton *button;
+  GtkImage *icon;
+  GtkLabel *label;
+  GtkLabel *kind;
+  GtkLabel *kind_explained;
+  GtkLabel *remote;
+  GtkWidget *remote_row;
+  GtkLabel *round_trip;
+};
+
+G_DEFINE_FINAL_TYPE (AlsRouteButton, als_route_button, ADW_TYPE_BIN)
+
+static const char *
+explain_kind (AlsPathKind kind)
+{
+  switch (kind)
+    {
+    case ALS_PATH_SIGNAL_RELAY:
+      return _("The server that introduced you passes the sealed data on. A direct path is looked for in the background.");
+    case ALS_PATH_TURN_TCP:
+    case ALS_PATH_TURN_UDP:
+      return _("A relay server passes the sealed data on, because no direct path was found yet.");
+    case ALS_PATH_DIRECT_UDP:
+    case ALS_PATH_DIRECT_TCP:
+      return _("Data goes straight from one computer to the other.");
+    case ALS_PATH_NONE:
+    case ALS_N_PATH_KINDS:
+    default:
+      return _("Both computers are looking for a way to each other. Nothing is lost meanwhile.");
+    }
+}
+
+/* (transfer full) (nullable) */
+static char *
+format_round_trip (gint64 rtt_us)
+{
+  if (rtt_us <= 0)
+    return NULL;
+  if (rtt_us < 1000)
+    return g_strdup (_("under 1 ms"));
+  /* Translators: milliseconds */
+  return g_strdup_printf (_("%u ms"), (guint) MIN (rtt_us / 1000, 99999));
+}
+
+static void
+update_route (AlsRouteButton *self)
+{
+  AlsPathKind kind = als_visit_get_path_kind (self->visit);
+  const char *remote = als_visit_get_path_remote (self->visit);
+  g_autofree char *round_trip = format_round_trip (als_visit_get_rtt_us (self->visit));
+  g_autofree char *text = NULL;
+  g_autofree char *name = NULL;
+
+  if (als_visit_get_state (self->visit) == ALS_VISIT_RECONNECTING)
+    kind = ALS_PATH_NONE;
+  if (kind == ALS_PATH_NONE)
+    g_clear_pointer (&round_trip, g_free);
+  if (round_trip != NULL)
+    /* Translators: a kind of path such as "via the relay", and a time such as "42 ms" */
+    text = g_strdup_printf (_("Encrypted end to end · %1$s · %2$s"),
+                            als_ui_format_path_kind (kind), round_trip);
+  else
+    /* Translators: a kind of path such as "via the relay" */
+    text = g_strdup_printf (_("Encrypted end to end · %s"), als_ui_format_path_kind (kind));
+
+  gtk_label_set_label (self->label, text);
+  gtk_widget_set_tooltip_text (GTK_WIDGET (self->button), text);
+  /* Translators: %s is a line such as "Encrypted end to end · via the relay · 42 ms" */
+  name = g_strdup_printf (_("Route: %s"), text);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (self->button), GTK_ACCESSIBLE_PROPERTY_LABEL, name,
+                                  -1);
+  gtk_image_set_from_icon_name (self->icon, kind == ALS_PATH_NONE
+                                              ? "network-wireless-acquiring-symbolic"
+                                              : "channel-secure-symbolic");
+  gtk_label_set_label (self->kind, als_ui_format_path_kind (kind));
+  gtk_label_set_label (self->kind_explained, explain_kind (kind));
+  gtk_label_set_label (self->remote, remote != NULL ? remote : "");
+  gtk_widget_set_visible (self->remote_row, remote != NULL && kind != ALS_PATH_NONE);
+  gtk_label_set_label (self->round_trip, round_trip != NULL ? round_trip : _("not known yet"));
+}
+
+void
+als_route_button_set_visit (AlsRouteButton *self, AlsVisit *visit)
+{
+  static const char *const signals[] = { "notify::state", "notify::path-kind",
+                                         "notify::path-remote", "notify::rtt-us" };
+
+  if (self->visit == visit)
+    return;
+  if (self->visit != NULL)
+    g_signal_handlers_disconnect_by_data (self->visit, self);
+  g_set_object (&self->visit, visit);
+  if (visit == NULL)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (signals); i++)
+    g_signal_connect_swapped (visit, signals[i], G_CALLBACK (update_route), self);
+  update_route (self);
+}
+
+static void
+als_route_button_dispose (GObject *object)
+{
+  AlsRouteButton *self = ALS_ROUTE_BUTTON (object);
+
+  als_route_button_set_visit (self, NULL);
+  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_ROUTE_BUTTON);
+  G_OBJECT_CLASS (als_route_button_parent_class)->dispose (object);
+}
+
+static void
+als_route_button_class_init (AlsRouteButtonClass *klass)
+{
+  GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (klass);
+
+  G_OBJECT_CLASS (klass)->dispose = als_route_button_dispose;
+  gtk_widget_class_set_template_from_resource (widget_class,
+    "/org/alongside/Alongside/als-route-button.ui");
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, button);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, icon);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, label);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, kind);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, kind_explained);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote_row);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, round_trip);
+}
+
+static void
+als_route_button_init (AlsRouteButton *self)
+{
+  gtk_widget_init_template (GTK_WIDGET (self));
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* Visits as the settings want them. */
+
+#pragma once
+
+#include "visit/als-visit.h"
+
+G_BEGIN_DECLS
+
+/* A visit that follows the allowed paths in SETTINGS as long as it lives. (transfer full) */
+AlsVisit *als_ui_visit_new             (GSettings *settings);
+/* The folder where received files go, as people know it. (transfer full) */
+char     *als_ui_dup_download_folder   (GSettings *settings);
+/* The address of a rendezvous server: ws:// or wss://, with a host. */
+gboolean  als_ui_is_server_address     (const char *text);
+
+G_END_DECLS

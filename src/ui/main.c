@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* alongside-gtk: the app. */
+
+#define G_LOG_DOMAIN "als-ui"
+
+#include "config.h"
+
+#include "ui/als-application.h"
+
+#include <glib/gi18n.h>
+#include <locale.h>
+
+int
+main (int argc, char *argv[])
+{
+  g_autoptr (AlsApplication) app = NULL;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+  g_set_application_name (_("Alongside"));
+
+  app = als_application_new ();
+  return g_application_run (G_APPLICATION (app), argc, argv);
+}

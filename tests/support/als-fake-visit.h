@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* A visit without a network: the functions of visit/als-visit.h (and the ones
+ * of the media and transfer layers that windows use), put into any state by
+ * test code. Linked instead of the real ones. */
+
+#pragma once
+
+#include "visit/als-visit.h"
+
+G_BEGIN_DECLS
+
+/* Whether an inviting visit shows ALS_FAKE_CODE by itself. On by default. */
+#define ALS_FAKE_CODE "482 913 607 154"
+extern gboolean als_fake_visit_auto_code;
+
+void als_fake_visit_set_state      (AlsVisit *self, AlsVisitState state);
+/* CODE: NULL: none. LIFETIME_S: from now. */
+void als_fake_visit_set_code       (AlsVisit *self, const char *code, guint lifetime_s);
+void als_fake_visit_set_reach      (AlsVisit *self, AlsVisitReach reach);
+void als_fake_visit_set_peer       (AlsVisit *self, const char *name);
+void als_fake_visit_set_permission (AlsVisit *self, AlsVisitPermission permission);
+void als_fake_visit_set_sharing    (AlsVisit *self, gboolean sharing);
+void als_fake_visit_set_path       (AlsVisit *self, AlsPathKind kind, const char *remote,
+                                    gint64 rtt_us);
+/* -1: none. */
+void als_fake_visit_set_problem    (AlsVisit *self, int code);
+void als_fake_visit_end            (AlsVisit *self, AlsVisitError code);
+void als_fake_visit_wrong_code     (AlsVisit *self, guint tries_left);
+void als_fake_visit_set_tries_left (AlsVisit *self, guint tries_left);
+/* A picture of WIDTH × HEIGHT in stripes, as the other side's screen. */
+void als_fake_visit_show_screen    (AlsVisit *self, guint width, guint height);
+void als_fake_visit_open_screen    (AlsVisit *self); /* no frame yet */
+
+/* NAMES: NULL-terminated. (transfer none) */
+AlsVisitTransfer *als_fake_visit_add_transfer (AlsVisit *self, gboolean incoming,
+                                               const char *const *names);
+void als_fake_transfer_progress (AlsVisitTransfer *self, guint64 done, guint64 rate,
+                                 gint64 seconds_left);
+void als_fake_transfer_done     (AlsVisitTransfer *self);
+void als_fake_transfer_fail     (AlsVisitTransfer *self, AlsTransferError code);
+
+/* What the windows asked for. */
+int         als_fake_visit_get_answer  (AlsVisit *self);  /* AlsVisitPermission, -1: none yet */
+guint       als_fake_visit_get_n_sent  (AlsVisit *self);  /* files */
+const char *als_fake_visit_get_joined  (AlsVisit *self);  /* nullable */
+guint       als_fake_visit_get_kinds   (AlsVisit *self);
+
+G_END_DECLS

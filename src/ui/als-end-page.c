@@ -79,7 +79,6 @@ als_end_page_dispose (GObject *object)
 
   if (self->transfers != NULL)
     als_end_page_set_visit (self, NULL, FALSE);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_END_PAGE);
   G_OBJECT_CLASS (als_end_page_parent_class)->dispose (object);
 }
 

@@ -120,7 +120,6 @@ als_route_button_dispose (GObject *object)
   AlsRouteButton *self = ALS_ROUTE_BUTTON (object);
 
   als_route_button_set_visit (self, NULL);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_ROUTE_BUTTON);
   G_OBJECT_CLASS (als_route_button_parent_class)->dispose (object);
 }
 

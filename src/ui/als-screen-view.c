@@ -148,7 +148,6 @@ als_screen_view_dispose (GObject *object)
     g_signal_handlers_disconnect_by_data (self->visit, self);
   g_clear_object (&self->visit);
   g_clear_object (&self->paintable);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_SCREEN_VIEW);
   G_OBJECT_CLASS (als_screen_view_parent_class)->dispose (object);
 }
 

@@ -116,6 +116,8 @@ update_page (AlsSessionPage *self)
     {
       /* Translators: %s is the name of the other person */
       banner = g_strdup_printf (_("Connection to %s lost. Looking for another way…"), peer);
+      adw_status_page_set_title (self->status, _("Looking for a New Path"));
+      adw_status_page_set_icon_name (self->status, "network-wireless-acquiring-symbolic");
       adw_status_page_set_description (self->status,
         _("Both computers are looking for a new path to each other. Transfers go on by themselves."));
     }
@@ -126,6 +128,9 @@ update_page (AlsSessionPage *self)
     /* Translators: %s is the name of the other person */
     banner = g_strdup_printf (_("Connected with %s"), peer);
   gtk_label_set_label (self->banner_label, banner);
+  /* The list needs the room. */
+  if (g_list_model_get_n_items (als_visit_get_transfers (self->visit)) > 0)
+    adw_status_page_set_icon_name (self->status, NULL);
   if (is_sharing)
     gtk_widget_add_css_class (self->banner, "als-sharing");
   else
@@ -151,6 +156,7 @@ transfer_added_cb (AlsSessionPage *self)
 {
   gtk_widget_set_visible (self->drop_hint, FALSE);
   gtk_toggle_button_set_active (self->files_button, TRUE);
+  update_page (self);
 }
 
 static void
@@ -209,7 +215,6 @@ als_session_page_dispose (GObject *object)
 
   if (self->visit != NULL)
     als_session_page_set_visit (self, NULL);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_SESSION_PAGE);
   G_OBJECT_CLASS (als_session_page_parent_class)->dispose (object);
 }
 

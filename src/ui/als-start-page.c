@@ -359,7 +359,6 @@ als_start_page_dispose (GObject *object)
   if (self->invite != NULL)
     g_signal_handlers_disconnect_by_data (self->invite, self);
   g_clear_object (&self->invite);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_START_PAGE);
   G_OBJECT_CLASS (als_start_page_parent_class)->dispose (object);
 }
 

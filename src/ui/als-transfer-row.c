@@ -93,7 +93,6 @@ als_transfer_row_dispose (GObject *object)
   if (self->transfer != NULL)
     g_signal_handlers_disconnect_by_data (self->transfer, self);
   g_clear_object (&self->transfer);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_TRANSFER_ROW);
   G_OBJECT_CLASS (als_transfer_row_parent_class)->dispose (object);
 }
 

@@ -91,7 +91,6 @@ als_wait_page_dispose (GObject *object)
   AlsWaitPage *self = ALS_WAIT_PAGE (object);
 
   als_wait_page_set_visit (self, NULL);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_WAIT_PAGE);
   G_OBJECT_CLASS (als_wait_page_parent_class)->dispose (object);
 }
 

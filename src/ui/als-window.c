@@ -486,7 +486,6 @@ als_window_dispose (GObject *object)
   g_queue_clear_full (&self->offers, g_object_unref);
   g_clear_weak_pointer (&self->offer_dialog);
   g_clear_object (&self->settings);
-  gtk_widget_dispose_template (GTK_WIDGET (self), ALS_TYPE_WINDOW);
   G_OBJECT_CLASS (als_window_parent_class)->dispose (object);
 }
 

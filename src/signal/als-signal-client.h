@@ -16,8 +16,8 @@
 
 G_BEGIN_DECLS
 
-#define ALS_SIGNAL_ERROR (als_signal_error_quark ())
-GQuark als_signal_error_quark (void);
+#define ALS_SIGNAL_CLIENT_ERROR (als_signal_client_error_quark ())
+GQuark als_signal_client_error_quark (void);
 
 typedef enum
 {

@@ -355,7 +355,7 @@ remote_message (AlsIceAgent *self, GBytes *bytes)
   message = als_ice_message_decode (data, len, &error);
   if (message == NULL)
     {
-      g_message ("from the other side: %s", error->message);
+      g_debug ("from the other side: %s", error->message);
       return;
     }
   switch (message->type)

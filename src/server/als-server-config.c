@@ -58,6 +58,7 @@ static const Key keys[] = {
   { "limits", "connections-per-address", KEY_UINT, AT (max_connections_per_address), 1, 1000000 },
   { "limits", "connect-burst", KEY_UINT, AT (connect_burst), 1, 1000000 },
   { "limits", "connect-interval", KEY_DOUBLE, AT (connect_interval_s), 0.0001, 86400 },
+  { "limits", "handshake-timeout", KEY_UINT, AT (handshake_timeout_s), 1, 3600 },
   { "limits", "join-burst", KEY_UINT, AT (rendezvous.join_burst), 1, 1000000 },
   { "limits", "join-interval", KEY_DOUBLE, AT (rendezvous.join_interval_s), 0.0001, 86400 },
   { "limits", "numbers", KEY_UINT, AT (rendezvous.max_numbers), 1, 900000 },
@@ -86,6 +87,7 @@ als_server_config_new (void)
   self->max_connections_per_address = 64;
   self->connect_burst = 60;
   self->connect_interval_s = 0.2;
+  self->handshake_timeout_s = 10;
   self->turn_ttl_s = 12 * 3600;
   als_rendezvous_options_init (&self->rendezvous);
   return self;

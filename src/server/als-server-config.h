@@ -21,6 +21,7 @@ typedef struct
   guint max_connections_per_address;
   guint connect_burst;          /* new connections of one address at once, ... */
   double connect_interval_s;    /* ... then one in this time */
+  guint handshake_timeout_s;    /* for TLS and the HTTP request together */
   guint exit_after_s;           /* without clients; 0: never */
   guint exit_after_start_s;     /* the same before the first client */
   AlsRendezvousOptions rendezvous;

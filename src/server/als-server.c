@@ -27,8 +27,6 @@
 #define EVENTS_PER_TURN 256
 #define ACCEPTS_PER_TURN 64
 #define LISTEN_BACKLOG 1024
-/* TLS and the HTTP request, together. */
-#define HANDSHAKE_TIMEOUT_US (10 * G_USEC_PER_SEC)
 #define CLOSING_TIMEOUT_US (2 * G_USEC_PER_SEC)
 /* After accept () found no descriptor or memory. */
 #define ACCEPT_PAUSE_US (G_USEC_PER_SEC / 5)
@@ -73,6 +71,7 @@ typedef struct
   gboolean from_proxy;
   gboolean is_dirty;
   gboolean was_heard;
+  gboolean is_admitted;      /* counts against the limit: those who are told that it is full do not */
   AlsWebSocketStatus close_status;
   uint32_t epoll_events;
   Patience patience;
@@ -99,6 +98,7 @@ struct _AlsServer
   GQueue patience[N_PATIENCES];  /* of Client */
   GPtrArray *dirty;              /* of Client: to be settled at the end of the turn */
   guint n_clients;
+  guint n_admitted;
   int64_t exit_us;               /* INT64_MAX: stays */
   gboolean stopping;
   gboolean is_done;
@@ -281,11 +281,16 @@ connection_opened (AlsServerConnection *connection, const char *forwarded, gpoin
   if (self->stopping)
     als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_SHUTTING_DOWN,
                            "the server shuts down", now_us);
-  else if (self->n_clients > self->config->max_connections)
+  else if (self->n_admitted >= self->config->max_connections)
     als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_FULL, "the server is full", now_us);
   else if (is_too_fast || get_count (self, client->address) > self->config->max_connections_per_address)
     als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_FULL,
                            "too many connections from this address", now_us);
+  else
+    {
+      client->is_admitted = TRUE;
+      self->n_admitted++;
+    }
 }
 
 static void
@@ -325,7 +330,7 @@ patience_us (AlsServer *self, Patience patience)
   switch (patience)
     {
     case PATIENCE_HANDSHAKE:
-      return HANDSHAKE_TIMEOUT_US;
+      return self->config->handshake_timeout_s * G_USEC_PER_SEC;
     case PATIENCE_SILENCE:
       return HEARTBEATS_MISSED * self->config->rendezvous.heartbeat_s * G_USEC_PER_SEC;
     case PATIENCE_CLOSING:
@@ -415,10 +420,20 @@ client_new (AlsServer *self, int fd, char *address, gboolean from_proxy)
 }
 
 static void
+dismiss (Client *client)
+{
+  if (!client->is_admitted)
+    return;
+  client->is_admitted = FALSE;
+  client->server->n_admitted--;
+}
+
+static void
 client_free (Client *client)
 {
   AlsServer *self = client->server;
 
+  dismiss (client);
   if (client->peer != NULL)
     als_rendezvous_remove (self->rendezvous, client->peer, g_get_monotonic_time ());
   g_queue_unlink (&self->patience[client->patience], &client->patience_link);
@@ -447,6 +462,8 @@ settle (Client *client)
       return;
     }
   client->is_dirty = FALSE;
+  if (als_server_connection_get_state (client->connection) == ALS_CONNECTION_CLOSING)
+    dismiss (client);
   update_patience (client);
   if (als_server_connection_wants_write (client->connection))
     event.events |= EPOLLOUT;

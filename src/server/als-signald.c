@@ -12,6 +12,7 @@
 
 #include <glib-unix.h>
 #include <ifaddrs.h>
+#include <locale.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -257,24 +258,28 @@ serve (const Options *options, const AlsServerConfig *config, AlsLockFile *lock,
   g_autofree char *uris = NULL;
   Program program = { .loop = loop };
   guint sources[3];
+  gboolean ok;
 
   server = program.server = als_server_new (config, NULL, done_cb, &program, error);
   if (server == NULL)
     return FALSE;
-  uris = make_uris (server, config->tls_cert != NULL);
-  if (lock != NULL && !als_lock_file_write (lock, uris, error))
-    return FALSE;
-  if (options->print_address)
-    print_addresses (server);
-  g_message ("alongside-signald %s serves (%s)", PACKAGE_VERSION, config->tls_cert != NULL ? "TLS" : "plain");
+  /* Whoever learns of us below may stop us at once. */
   sources[0] = g_unix_signal_add (SIGTERM, stop_cb, &program);
   sources[1] = g_unix_signal_add (SIGINT, stop_cb, &program);
   sources[2] = g_unix_signal_add (SIGHUP, reload_cb, &program);
-  g_main_loop_run (loop);
+  uris = make_uris (server, config->tls_cert != NULL);
+  ok = lock == NULL || als_lock_file_write (lock, uris, error);
+  if (ok)
+    {
+      if (options->print_address)
+        print_addresses (server);
+      g_message ("alongside-signald %s serves (%s)", PACKAGE_VERSION, config->tls_cert != NULL ? "TLS" : "plain");
+      g_main_loop_run (loop);
+      g_message ("ended");
+    }
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     g_source_remove (sources[i]);
-  g_message ("ended");
-  return TRUE;
+  return ok;
 }
 
 static int
@@ -292,6 +297,7 @@ main (int argc, char **argv)
   g_autoptr (AlsLockFile) lock = NULL;
   g_autoptr (GError) error = NULL;
 
+  setlocale (LC_ALL, "");
   if (!parse_options (&options, &argc, &argv, &error))
     return fail (EXIT_USAGE, error);
   if (options.version)

@@ -416,8 +416,10 @@ next_frame_us (AlsScreenSender *self)
 {
   int64_t soonest_us = self->frame_us + G_USEC_PER_SEC / self->rate.fps;
 
-  if (self->changed || self->shot == NULL)
+  if (self->changed)
     return soonest_us;
+  if (self->shot == NULL)
+    return INT64_MAX;
   if (self->key_wanted)
     return MAX (soonest_us, self->key_us + KEY_INTERVAL_US);
   if (self->n_refreshes < N_REFRESHES)
@@ -430,7 +432,7 @@ make_frame (AlsScreenSender *self, int64_t now_us)
 {
   update_rate (self, now_us);
   self->frame_us = now_us;
-  if (self->changed || self->shot == NULL)
+  if (self->changed)
     {
       self->changed = FALSE;
       self->is_capturing = TRUE;

@@ -6,123 +6,23 @@
 #include "signal/als-signal-client.h"
 
 #include "als-fake-rendezvous.h"
+#include "als-signal-recorder.h"
 #include "als-test-certificate.h"
 #include "als-wait.h"
 
-typedef struct
-{
-  AlsSignalClient *client;
-  guint n_registered, n_waiting, n_paired, n_messages, n_unpaired, n_failed, n_signals;
-  guint number;
-  guint reason;
-  int error;       /* code of the last failure, -1 */
-  GBytes *payload;
-} Recorder;
-
 static void
-state_cb (AlsSignalClient *client, Recorder *self)
-{
-  self->n_signals++;
-}
-
-static void
-registered_cb (AlsSignalClient *client, guint number, Recorder *self)
-{
-  self->n_signals++;
-  self->n_registered++;
-  self->number = number;
-}
-
-static void
-waiting_cb (AlsSignalClient *client, guint seconds, Recorder *self)
-{
-  self->n_signals++;
-  self->n_waiting++;
-}
-
-static void
-paired_cb (AlsSignalClient *client, Recorder *self)
-{
-  self->n_signals++;
-  self->n_paired++;
-}
-
-static void
-message_cb (AlsSignalClient *client, GBytes *payload, Recorder *self)
-{
-  self->n_signals++;
-  self->n_messages++;
-  g_clear_pointer (&self->payload, g_bytes_unref);
-  self->payload = g_bytes_ref (payload);
-}
-
-static void
-unpaired_cb (AlsSignalClient *client, guint reason, Recorder *self)
-{
-  self->n_signals++;
-  self->n_unpaired++;
-  self->reason = reason;
-}
-
-static void
-failed_cb (AlsSignalClient *client, GError *error, Recorder *self)
-{
-  g_assert_true (error->domain == ALS_SIGNAL_CLIENT_ERROR);
-  self->n_signals++;
-  self->n_failed++;
-  self->error = error->code;
-}
-
-static void
-recorder_init_with_uris (Recorder *self, const char *const *uris)
-{
-  *self = (Recorder){ .client = als_signal_client_new (uris), .error = -1, .reason = 99 };
-  g_signal_connect (self->client, "state-changed", G_CALLBACK (state_cb), self);
-  g_signal_connect (self->client, "registered", G_CALLBACK (registered_cb), self);
-  g_signal_connect (self->client, "waiting", G_CALLBACK (waiting_cb), self);
-  g_signal_connect (self->client, "paired", G_CALLBACK (paired_cb), self);
-  g_signal_connect (self->client, "message", G_CALLBACK (message_cb), self);
-  g_signal_connect (self->client, "unpaired", G_CALLBACK (unpaired_cb), self);
-  g_signal_connect (self->client, "failed", G_CALLBACK (failed_cb), self);
-}
-
-static void
-recorder_init (Recorder *self, AlsFakeRendezvous *fake)
+recorder_init (AlsSignalRecorder *self, AlsFakeRendezvous *fake)
 {
   const char *const uris[] = { fake->uri, NULL };
 
-  recorder_init_with_uris (self, uris);
-}
-
-/* Stops it; nothing may be heard afterwards, and nobody may keep it. */
-static void
-recorder_clear (Recorder *self)
-{
-  AlsSignalClient *client = self->client;
-  guint n_signals;
-
-  g_object_add_weak_pointer (G_OBJECT (client), (gpointer *) &client);
-  als_signal_client_stop (self->client);
-  als_signal_client_stop (self->client);
-  g_assert_cmpint (als_signal_client_get_state (self->client), ==, ALS_SIGNAL_DISCONNECTED);
-  n_signals = self->n_signals;
-  g_clear_object (&self->client);
-  als_wait_until (client == NULL);
-  g_assert_cmpuint (self->n_signals, ==, n_signals);
-  g_clear_pointer (&self->payload, g_bytes_unref);
-}
-
-static gboolean
-is_connected (Recorder *self)
-{
-  return als_signal_client_get_state (self->client) == ALS_SIGNAL_CONNECTED;
+  als_signal_recorder_init (self, uris);
 }
 
 static void
 test_number_survives_a_lost_connection (void)
 {
   g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
-  Recorder recorder;
+  AlsSignalRecorder recorder;
 
   recorder_init (&recorder, fake);
   als_signal_client_register (recorder.client);
@@ -141,7 +41,7 @@ test_number_survives_a_lost_connection (void)
   als_signal_client_renumber (recorder.client);
   als_wait_until (recorder.n_registered == 3);
   g_assert_cmpuint (recorder.number, ==, 102);
-  recorder_clear (&recorder);
+  als_signal_recorder_clear (&recorder);
   als_wait_until (fake->n_heard[ALS_SIGNAL_UNREGISTER] == 2);
 }
 
@@ -151,7 +51,7 @@ test_other_version_is_final (void)
   for (guint i = 0; i < 2; i++)
     {
       g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
-      Recorder recorder;
+      AlsSignalRecorder recorder;
 
       if (i == 0)
         fake->version = 2;
@@ -163,7 +63,7 @@ test_other_version_is_final (void)
       g_assert_cmpint (recorder.error, ==, ALS_SIGNAL_ERROR_VERSION);
       als_wait_until (als_signal_client_get_state (recorder.client) == ALS_SIGNAL_DISCONNECTED);
       g_assert_cmpuint (fake->n_connections, ==, 1);
-      recorder_clear (&recorder);
+      als_signal_recorder_clear (&recorder);
     }
 }
 
@@ -177,7 +77,7 @@ test_nonsense_is_retried (void)
       g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
       g_autofree uint8_t *noise = g_malloc0 (ALS_SIGNAL_MAX_MESSAGE + 1);
       int expected = ALS_SIGNAL_ERROR_PROTOCOL;
-      Recorder recorder;
+      AlsSignalRecorder recorder;
 
       noise[0] = ALS_SIGNAL_RELAY;
       switch (i)
@@ -223,8 +123,8 @@ test_nonsense_is_retried (void)
       g_clear_pointer (&fake->after_welcome, g_bytes_unref);
       fake->status = 0;
       fake->hello_error = 0;
-      als_wait_until (is_connected (&recorder) && recorder.n_registered > 0);
-      recorder_clear (&recorder);
+      als_wait_until (als_signal_recorder_is_connected (&recorder) && recorder.n_registered > 0);
+      als_signal_recorder_clear (&recorder);
     }
 }
 
@@ -240,7 +140,7 @@ test_refusals_are_told (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
-      Recorder recorder;
+      AlsSignalRecorder recorder;
 
       fake->join_error = cases[i].code;
       recorder_init (&recorder, fake);
@@ -248,12 +148,12 @@ test_refusals_are_told (void)
       als_signal_client_start (recorder.client);
       als_wait_until (recorder.n_failed == 1);
       g_assert_cmpint (recorder.error, ==, cases[i].error);
-      g_assert_true (is_connected (&recorder));
+      g_assert_true (als_signal_recorder_is_connected (&recorder));
       fake->join_error = 0;
       als_signal_client_join (recorder.client, 123457);
       als_wait_until (recorder.n_waiting == 1);
       g_assert_cmpuint (fake->n_connections, ==, 1);
-      recorder_clear (&recorder);
+      als_signal_recorder_clear (&recorder);
     }
 }
 
@@ -261,7 +161,7 @@ static void
 test_silent_server_is_left (void)
 {
   g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
-  Recorder recorder;
+  AlsSignalRecorder recorder;
 
   fake->heartbeat_s = 1;
   fake->no_pong = TRUE;
@@ -273,7 +173,7 @@ test_silent_server_is_left (void)
   fake->no_pong = FALSE;
   als_wait_until (fake->n_connections == 2 && fake->n_heard[ALS_SIGNAL_PING] >= 4);
   g_assert_cmpuint (recorder.n_failed, ==, 1);
-  recorder_clear (&recorder);
+  als_signal_recorder_clear (&recorder);
 }
 
 /* A port of 127.0.0.1 where nobody listens. */
@@ -291,15 +191,15 @@ test_next_server_is_tried (void)
   g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
   g_autofree char *dead = make_dead_uri ();
   const char *const uris[] = { "http://127.0.0.1/", dead, fake->uri, NULL };
-  Recorder recorder;
+  AlsSignalRecorder recorder;
 
-  recorder_init_with_uris (&recorder, uris);
+  als_signal_recorder_init (&recorder, uris);
   als_signal_client_start (recorder.client);
-  als_wait_until (is_connected (&recorder));
+  als_wait_until (als_signal_recorder_is_connected (&recorder));
   g_assert_cmpuint (recorder.n_failed, ==, 2);
   g_assert_cmpint (recorder.error, ==, ALS_SIGNAL_ERROR_UNREACHABLE);
   g_assert_cmpstr (als_signal_client_get_uri (recorder.client), ==, fake->uri);
-  recorder_clear (&recorder);
+  als_signal_recorder_clear (&recorder);
 }
 
 static void
@@ -309,7 +209,7 @@ test_certificate_is_checked (void)
   g_autoptr (GTlsCertificate) certificate =
     g_tls_certificate_new_from_pem (ALS_TEST_CERTIFICATE, -1, &error);
   g_autoptr (AlsFakeRendezvous) fake = NULL;
-  Recorder recorder;
+  AlsSignalRecorder recorder;
 
   if (!g_tls_backend_supports_tls (g_tls_backend_get_default ()))
     {
@@ -323,7 +223,7 @@ test_certificate_is_checked (void)
   als_wait_until (recorder.n_failed == 1);
   g_assert_cmpint (recorder.error, ==, ALS_SIGNAL_ERROR_UNREACHABLE);
   g_assert_cmpuint (fake->n_connections, ==, 0);
-  recorder_clear (&recorder);
+  als_signal_recorder_clear (&recorder);
 }
 
 typedef struct
@@ -352,7 +252,7 @@ relay_closed_cb (AlsCarrier *carrier, const GError *error, gpointer user_data)
 static const AlsCarrierEvents relay_events = { relay_received_cb, NULL, relay_closed_cb };
 
 static void
-pair_recorder (Recorder *recorder, AlsFakeRendezvous *fake)
+pair_recorder (AlsSignalRecorder *recorder, AlsFakeRendezvous *fake)
 {
   guint n = recorder->n_paired + 1;
 
@@ -378,7 +278,7 @@ test_relay_carries_messages (void)
   g_autofree uint8_t *noise = g_malloc0 (ALS_SIGNAL_MAX_RELAY + 1);
   AlsPacket packets[2] = { { (const uint8_t *) "one", 3 }, { (const uint8_t *) "two", 3 } };
   Listener listener = { 0 };
-  Recorder recorder;
+  AlsSignalRecorder recorder;
 
   recorder_init (&recorder, fake);
   g_assert_null (als_signal_client_take_relay (recorder.client));
@@ -412,7 +312,7 @@ test_relay_carries_messages (void)
   als_wait_until (fake->n_heard[ALS_SIGNAL_UNPAIR] == 1);
   g_assert_cmpuint (fake->n_heard[ALS_SIGNAL_RELAY], ==, 3);
   g_assert_cmpuint (recorder.n_unpaired, ==, 0);
-  recorder_clear (&recorder);
+  als_signal_recorder_clear (&recorder);
   g_clear_pointer (&listener.last, g_bytes_unref);
 }
 
@@ -428,7 +328,7 @@ test_relay_ends_with_the_pairing (void)
       AlsSignalMessage abuse = { .type = ALS_SIGNAL_UNPAIR,
                                  .reason = ALS_SIGNAL_UNPAIR_RELAY_ABUSE };
       Listener listener = { 0 };
-      Recorder recorder;
+      AlsSignalRecorder recorder;
 
       recorder_init (&recorder, fake);
       pair_recorder (&recorder, fake);
@@ -453,7 +353,7 @@ test_relay_ends_with_the_pairing (void)
           als_wait_until (recorder.n_unpaired == 1);
           g_assert_cmpuint (recorder.reason, ==, ALS_SIGNAL_UNPAIR_LOST);
           /* A pairing is not asked for again. */
-          als_wait_until (is_connected (&recorder));
+          als_wait_until (als_signal_recorder_is_connected (&recorder));
           g_assert_cmpuint (fake->n_heard[ALS_SIGNAL_JOIN], ==, 1);
           break;
         case STOP:
@@ -470,7 +370,7 @@ test_relay_ends_with_the_pairing (void)
         }
       g_assert_cmpuint (listener.n_closed, ==, i == CLOSED_BEFORE ? 0 : 1);
       g_assert_cmpuint (listener.n_received, ==, 0);
-      recorder_clear (&recorder);
+      als_signal_recorder_clear (&recorder);
     }
 }
 
@@ -484,10 +384,10 @@ test_stop_in_every_phase (void)
       g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
       g_autofree char *dead = make_dead_uri ();
       const char *const uris[] = { phase == 7 ? dead : fake->uri, NULL };
-      Recorder recorder;
+      AlsSignalRecorder recorder;
 
       fake->no_welcome = phase == 2;
-      recorder_init_with_uris (&recorder, uris);
+      als_signal_recorder_init (&recorder, uris);
       if (phase >= 4)
         als_signal_client_register (recorder.client);
       if (phase == 5)
@@ -499,14 +399,14 @@ test_stop_in_every_phase (void)
       if (phase == 2)
         als_wait_until (fake->n_heard[ALS_SIGNAL_HELLO] == 1);
       else if (phase == 3)
-        als_wait_until (is_connected (&recorder));
+        als_wait_until (als_signal_recorder_is_connected (&recorder));
       else if (phase == 4)
         als_wait_until (recorder.n_registered == 1);
       else if (phase == 5)
         als_wait_until (recorder.n_waiting == 1);
       else if (phase == 7)
         als_wait_until (recorder.n_failed >= 1);
-      recorder_clear (&recorder);
+      als_signal_recorder_clear (&recorder);
       if (phase == 6)
         als_wait_until (fake->n_heard[ALS_SIGNAL_UNPAIR] == 1);
       if (phase >= 2 && phase < 7)
@@ -532,7 +432,7 @@ test_stop_from_within_a_signal (void)
   for (guint i = 0; i < 3; i++)
     {
       g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
-      Recorder recorder;
+      AlsSignalRecorder recorder;
       guint n;
 
       recorder_init (&recorder, fake);
@@ -559,7 +459,7 @@ test_stop_from_within_a_signal (void)
           als_signal_client_start (recorder.client);
           als_wait_until (recorder.n_registered == 1);
         }
-      recorder_clear (&recorder);
+      als_signal_recorder_clear (&recorder);
     }
 }
 
@@ -567,12 +467,12 @@ static void
 test_new_question_leaves_the_old_answer (void)
 {
   g_autoptr (AlsFakeRendezvous) fake = als_fake_rendezvous_new (NULL);
-  Recorder recorder;
+  AlsSignalRecorder recorder;
 
   recorder_init (&recorder, fake);
   fake->join_error = ALS_SIGNAL_CODE_NO_SUCH_NUMBER;
   als_signal_client_start (recorder.client);
-  als_wait_until (is_connected (&recorder));
+  als_wait_until (als_signal_recorder_is_connected (&recorder));
   als_signal_client_join (recorder.client, 1);
   als_signal_client_join (recorder.client, 2);
   als_wait_until (recorder.n_failed == 1);
@@ -582,7 +482,7 @@ test_new_question_leaves_the_old_answer (void)
   als_signal_client_register (recorder.client);
   als_wait_until (recorder.n_registered == 1);
   g_assert_cmpuint (recorder.n_failed, ==, 1);
-  recorder_clear (&recorder);
+  als_signal_recorder_clear (&recorder);
 }
 
 int

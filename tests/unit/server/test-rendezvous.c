@@ -607,7 +607,7 @@ test_join_rate (void)
   expect_error (&guesser, ALS_SIGNAL_CODE_RATE_LIMITED);
   say_join (&neighbour, 10);
   expect (&neighbour, ALS_SIGNAL_WAITING);
-  pass (&world, 3 * SECOND);
+  pass (&world, 3 * SECOND + 1000);
   say_join (&guesser, 10);
   expect (&guesser, ALS_SIGNAL_WAITING);
   say_join (&guesser, 11);

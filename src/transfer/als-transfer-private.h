@@ -38,7 +38,7 @@ guint                als_transfer_get_n_unsent  (AlsTransfer *self);
 /* So many received bytes wait for the disk, or do no longer. */
 void                 als_transfer_hold          (AlsTransfer *self, size_t len);
 void                 als_transfer_release       (AlsTransfer *self, size_t len);
-/* All is saved. */
+/* All is saved, and the other side was or has been told. */
 void                 als_transfer_finish        (AlsTransfer *self);
 /* Takes ERROR; the other side is told. */
 void                 als_transfer_fail          (AlsTransfer *self, GError *error);

@@ -57,6 +57,7 @@ struct _AlsTransfer
   size_t out_offset;          /* what the channel took of the first one */
   guint n_unsent;             /* blocks in OUT */
   gboolean finishing;         /* the channel is to be finished after OUT */
+  gboolean all_saved;         /* receiver: only the sender's finish is missing */
 
   GSource *tick;
   int64_t changed_us;         /* when `changed` was last emitted */
@@ -187,6 +188,7 @@ error_of_reset (AlsTransfer *self, guint32 code)
   switch (code)
     {
     case 0:
+    case ALS_CHANNEL_SESSION_ENDED:
       return g_error_new (ALS_TRANSFER_ERROR, ALS_TRANSFER_ERROR_SESSION, "the session ended");
     case ALS_FILE_RESET_DECLINED:
       if (!self->incoming)
@@ -217,12 +219,28 @@ error_of_reset (AlsTransfer *self, guint32 code)
     }
 }
 
+static void
+set_done (AlsTransfer *self)
+{
+  if (als_transfer_is_over (self))
+    return;
+  als_transfer_set_state (self, ALS_TRANSFER_DONE);
+  let_go_if_over (self);
+}
+
 void
 als_transfer_fail (AlsTransfer *self, GError *error)
 {
   if (als_transfer_is_over (self))
     {
       g_error_free (error);
+      return;
+    }
+  if (self->all_saved)
+    {
+      /* Whatever happens now, the files are here. */
+      g_error_free (error);
+      set_done (self);
       return;
     }
   self->error = error;
@@ -279,7 +297,11 @@ als_transfer_finish (AlsTransfer *self)
   als_transfer_set_bytes (self, self->bytes_total);
   self->finishing = TRUE;
   flush (self);
-  als_transfer_set_state (self, ALS_TRANSFER_DONE);
+  /* The receiver is done when the sender knows, lest it ends the session before that. */
+  if (self->incoming)
+    self->all_saved = TRUE;
+  else
+    set_done (self);
 }
 
 static void
@@ -371,7 +393,10 @@ finished_cb (AlsChannel *channel, gpointer user_data)
 {
   g_autoptr (AlsTransfer) self = g_object_ref (user_data);
 
-  als_transfer_fail_protocol (self, "it stopped in the middle");
+  if (self->all_saved)
+    set_done (self);
+  else
+    als_transfer_fail_protocol (self, "it stopped in the middle");
 }
 
 static void

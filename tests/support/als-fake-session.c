@@ -173,7 +173,7 @@ fake_sessions_end (FakeSessions *self)
 {
   self->ended = TRUE;
   for (guint i = 0; i < self->channels->len; i++)
-    close_end (g_ptr_array_index (self->channels, i), 0);
+    close_end (g_ptr_array_index (self->channels, i), ALS_CHANNEL_SESSION_ENDED);
 }
 
 void

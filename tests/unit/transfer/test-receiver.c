@@ -108,8 +108,41 @@ test_repair (void)
   FIXTURE_WAIT (&f, is_peer_told_done);
   g_assert_cmpuint (peer_count (&f.peer, ALS_FILE_REPAIR), ==, 1);
   g_assert_cmpuint (peer_count (&f.peer, ALS_FILE_FILE_SAVED), ==, 1);
+  als_channel_finish (f.peer.channel);
+  FIXTURE_WAIT (&f, is_incoming_over);
+  g_assert_no_error (als_transfer_get_error (f.incoming));
   als_transfer_get_info (f.incoming, &info);
   g_assert_cmpuint (info.bytes_done, ==, 3 * MIB);
+  fixture_clear (&f);
+}
+
+/* Once all is saved the receiver waits for the sender's finish; nothing else can spoil it. */
+static void
+test_done (gconstpointer data)
+{
+  const char *how = data;
+  Fixture f;
+
+  begin (&f, "a", 5);
+  peer_send_block (&f.peer, 0, 0, "hello", 5, FALSE);
+  peer_send_end (&f.peer, 0, "hello", 5, FALSE);
+  FIXTURE_WAIT (&f, is_peer_told_done);
+  g_assert_true (is_incoming_active (&f));
+  if (g_str_equal (how, "reset"))
+    als_channel_reset (f.peer.channel, ALS_FILE_RESET_CANCELLED);
+  else if (g_str_equal (how, "session"))
+    fake_sessions_end (f.sessions);
+  else if (g_str_equal (how, "cancel"))
+    als_transfer_cancel (f.incoming);
+  else if (g_str_equal (how, "more"))
+    peer_send_block (&f.peer, 0, 0, "hello", 5, FALSE);
+  else
+    als_channel_finish (f.peer.channel);
+  FIXTURE_WAIT (&f, is_incoming_over);
+  g_assert_cmpint (fixture_state (f.incoming), ==, ALS_TRANSFER_DONE);
+  g_assert_no_error (als_transfer_get_error (f.incoming));
+  g_assert_nonnull (als_transfer_get_saved (f.incoming, 0));
+  g_assert_cmpuint (fixture_count_to (&f), ==, 1);
   fixture_clear (&f);
 }
 
@@ -435,6 +468,11 @@ main (int argc, char **argv)
 #define P "/transfer/receiver/"
   g_test_add_func (P "rejects-parent-directory-name", test_parent_names);
   g_test_add_func (P "keeps-strange-names-in-its-folder", test_other_names);
+  g_test_add_data_func (P "is-done-when-the-sender-finishes", "finish", test_done);
+  g_test_add_data_func (P "is-done-when-the-sender-resets-late", "reset", test_done);
+  g_test_add_data_func (P "is-done-when-the-session-ends-late", "session", test_done);
+  g_test_add_data_func (P "is-done-when-cancelled-late", "cancel", test_done);
+  g_test_add_data_func (P "is-done-when-more-comes-late", "more", test_done);
   g_test_add_func (P "asks-for-a-damaged-block-again", test_repair);
   g_test_add_func (P "gives-up-on-a-block-that-is-always-damaged", test_always_damaged);
   g_test_add_func (P "a-wrong-root-leaves-nothing", test_wrong_root);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+#include "config.h"
+
+#include "transport/als-message-window.h"
+
+#define FIRST_LIMIT_BYTES (16 * 1024)
+#define MIN_LIMIT_BYTES (6 * 1024)
+
+/* Queue that may stand below us, both directions together; up to GROW it is only our messages'
+ * own length. */
+#define GROW_QUEUE_US (20 * 1000)
+/* The first step of growth in time at the present rate; each further one is twice as large. */
+#define FIRST_STEP_US (3 * 1000)
+#define SHRINK_QUEUE_US (30 * 1000)
+
+#define BASE_PART_US (60 * (int64_t) G_USEC_PER_SEC)
+#define MIN_STANDING_PART_US (30 * 1000)
+
+typedef struct
+{
+  GList link;          /* in messages; data is this */
+  uint64_t end;        /* sent_bytes with it */
+  size_t frame_bytes;
+  int64_t sent_us;
+} Message;
+
+static void
+min_filter_add (AlsMinFilter *self, int64_t value_us, int64_t now_us)
+{
+  if (now_us - self->start_us >= self->part_us)
+    {
+      self->older_us = now_us - self->start_us < 2 * self->part_us ? self->younger_us : INT64_MAX;
+      self->younger_us = INT64_MAX;
+      self->start_us = now_us;
+    }
+  self->younger_us = MIN (self->younger_us, value_us);
+}
+
+static int64_t
+min_filter_get (const AlsMinFilter *self)
+{
+  return MIN (self->younger_us, self->older_us);
+}
+
+void
+als_message_window_init (AlsMessageWindow *self, size_t max_bytes)
+{
+  *self = (AlsMessageWindow){
+    .max_bytes = max_bytes,
+    .limit_bytes = MIN (FIRST_LIMIT_BYTES, max_bytes),
+    .starting = TRUE,
+    .base = { .part_us = BASE_PART_US, .younger_us = INT64_MAX, .older_us = INT64_MAX },
+    .standing = { .part_us = MIN_STANDING_PART_US, .younger_us = INT64_MAX,
+                  .older_us = INT64_MAX },
+  };
+  g_queue_init (&self->messages);
+}
+
+static void
+drop_oldest (AlsMessageWindow *self)
+{
+  Message *message = self->messages.head->data;
+
+  g_queue_unlink (&self->messages, &message->link);
+  g_free (message);
+}
+
+void
+als_message_window_clear (AlsMessageWindow *self)
+{
+  while (self->messages.head != NULL)
+    drop_oldest (self);
+}
+
+/* So long that it was no queue of ours: somebody slept, or the line was away. */
+#define STALL_US (1 * G_USEC_PER_SEC)
+#define STALL_FACTOR 4
+
+static void
+min_filter_reset (AlsMinFilter *self)
+{
+  self->younger_us = self->older_us = INT64_MAX;
+}
+
+/* What was learned about the queue is void; the path itself may be as it was. */
+static void
+start_again (AlsMessageWindow *self)
+{
+  self->starting = TRUE;
+  self->limit_bytes = MIN (MIN_LIMIT_BYTES, self->max_bytes);
+  self->round_end = self->sent_bytes;
+  self->srtt_us = min_filter_get (&self->base);
+  min_filter_reset (&self->standing);
+  min_filter_add (&self->standing, self->srtt_us, self->standing.start_us);
+}
+
+static void
+add_sample (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us)
+{
+  rtt_us = MAX (rtt_us, 1);
+  if (self->srtt_us != 0 && rtt_us > STALL_US
+      && rtt_us > STALL_FACTOR * min_filter_get (&self->base))
+    {
+      start_again (self);
+      return;
+    }
+  self->srtt_us = self->srtt_us == 0 ? rtt_us : (7 * self->srtt_us + rtt_us) / 8;
+  min_filter_add (&self->base, rtt_us, now_us);
+  self->standing.part_us = MAX (min_filter_get (&self->base) / 2, MIN_STANDING_PART_US);
+  min_filter_add (&self->standing, rtt_us, now_us);
+}
+
+void
+als_message_window_set_rtt (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us)
+{
+  add_sample (self, rtt_us, now_us);
+}
+
+void
+als_message_window_sent (AlsMessageWindow *self, size_t len, size_t frame_bytes, int64_t now_us)
+{
+  Message *message = g_new0 (Message, 1);
+
+  self->sent_bytes += len;
+  message->link.data = message;
+  message->end = self->sent_bytes;
+  message->frame_bytes = frame_bytes;
+  message->sent_us = now_us;
+  g_queue_push_tail_link (&self->messages, &message->link);
+}
+
+/* The next step: doubled while no queue shows, and never more than a quarter. */
+static size_t
+grow (AlsMessageWindow *self)
+{
+  size_t first = (size_t) (als_message_window_get_rate (self) * (double) FIRST_STEP_US
+                           / G_USEC_PER_SEC);
+
+  self->step_bytes = MIN (MAX (2 * self->step_bytes, first), self->limit_bytes / 4);
+  return self->step_bytes;
+}
+
+static void
+adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
+{
+  int64_t standing_us = min_filter_get (&self->standing);
+  int64_t queue_us = standing_us - min_filter_get (&self->base);
+  /* Half is enough to say that a larger one would be used: an encoder that stays below what we
+   * tell would otherwise never learn of more. */
+  gboolean used = in_flight_before * 2 >= self->limit_bytes;
+  gboolean round = self->acked_bytes >= self->round_end;
+
+  if (round)
+    self->round_end = self->sent_bytes;
+  if (self->starting && queue_us > GROW_QUEUE_US)
+    self->starting = FALSE;
+  if (self->starting && used)
+    self->limit_bytes += acked;
+  else if (round && queue_us > SHRINK_QUEUE_US)
+    /* By half at the most, and the excess alone. */
+    self->limit_bytes -= (size_t) (self->limit_bytes
+                                   * MIN (0.5, (queue_us - SHRINK_QUEUE_US) / (double) standing_us));
+  else if (round && used && queue_us < GROW_QUEUE_US)
+    self->limit_bytes += grow (self);
+  if (round && queue_us >= GROW_QUEUE_US)
+    self->step_bytes = 0;
+  self->limit_bytes = CLAMP (self->limit_bytes, MIN (MIN_LIMIT_BYTES, self->max_bytes),
+                             self->max_bytes);
+}
+
+gboolean
+als_message_window_acked (AlsMessageWindow *self, uint64_t total, int64_t delay_us, int64_t now_us)
+{
+  size_t in_flight = als_message_window_get_in_flight (self);
+  uint64_t acked = total - self->acked_bytes;
+  int64_t sent_us = 0;
+
+  if (total < self->acked_bytes || total > self->sent_bytes)
+    return FALSE;
+  self->acked_bytes = total;
+  while (self->messages.head != NULL && ((Message *) self->messages.head->data)->end <= total)
+    {
+      Message *message = self->messages.head->data;
+
+      sent_us = message->sent_us;
+      self->acked_frame_bytes += message->frame_bytes;
+      drop_oldest (self);
+    }
+  if (sent_us != 0 && delay_us >= 0)
+    add_sample (self, now_us - sent_us - delay_us, now_us);
+  if (acked > 0 && self->srtt_us != 0)
+    adjust (self, (size_t) acked, in_flight);
+  return TRUE;
+}
+
+size_t
+als_message_window_get_in_flight (const AlsMessageWindow *self)
+{
+  return (size_t) (self->sent_bytes - self->acked_bytes);
+}
+
+size_t
+als_message_window_get_limit (const AlsMessageWindow *self)
+{
+  return self->limit_bytes;
+}
+
+int64_t
+als_message_window_get_min_rtt (const AlsMessageWindow *self)
+{
+  int64_t min_us = min_filter_get (&self->base);
+
+  return min_us != INT64_MAX ? min_us : 0;
+}
+
+uint64_t
+als_message_window_get_rate (const AlsMessageWindow *self)
+{
+  if (self->srtt_us == 0)
+    return 0;
+  return (uint64_t) (self->limit_bytes * (double) G_USEC_PER_SEC / MAX (self->srtt_us, 1000));
+}
+
+double
+als_message_window_get_pacing_rate (const AlsMessageWindow *self)
+{
+  return als_message_window_get_rate (self) * (self->starting ? 2.0 : 1.25);
+}

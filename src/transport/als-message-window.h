@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* How much may be under way on a link over ordered messages, told by what the
+ * acknowledgements show. Loss is nothing to go by there, delay is: the window
+ * grows while the queue below stays short, and gives back what is beyond. Pure. */
+
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  int64_t start_us;      /* of the younger part */
+  int64_t part_us;
+  int64_t younger_us, older_us; /* least of each part; INT64_MAX: none yet */
+} AlsMinFilter;
+
+typedef struct
+{
+  uint64_t sent_bytes;   /* ever */
+  uint64_t acked_bytes;  /* ever */
+  uint64_t acked_frame_bytes;
+  GQueue messages;       /* under way, oldest first */
+  size_t max_bytes;
+  size_t limit_bytes;    /* in flight, now */
+  gboolean starting;     /* doubling each round trip */
+  size_t step_bytes;     /* last growth */
+  uint64_t round_end;    /* sent_bytes when this round began */
+  int64_t srtt_us;       /* 0: unknown */
+  AlsMinFilter base;     /* the path without a queue: least of one to two minutes */
+  AlsMinFilter standing; /* the path with the queue that stays: least of the last round trips */
+} AlsMessageWindow;
+
+void     als_message_window_init          (AlsMessageWindow *self, size_t max_bytes);
+void     als_message_window_clear         (AlsMessageWindow *self);
+/* The round trip of the hello. */
+void     als_message_window_set_rtt       (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us);
+void     als_message_window_sent          (AlsMessageWindow *self, size_t len, size_t frame_bytes,
+                                           int64_t now_us);
+/* TOTAL: bytes the peer received ever; DELAY_US: how long it kept the acknowledgement, -1: too long to
+ * tell the round trip. FALSE: nonsense. */
+gboolean als_message_window_acked         (AlsMessageWindow *self, uint64_t total, int64_t delay_us,
+                                           int64_t now_us);
+size_t   als_message_window_get_in_flight (const AlsMessageWindow *self);
+size_t   als_message_window_get_limit     (const AlsMessageWindow *self);
+int64_t  als_message_window_get_min_rtt   (const AlsMessageWindow *self);
+/* Bytes a second; 0 while unknown. */
+uint64_t als_message_window_get_rate      (const AlsMessageWindow *self);
+/* At which a window is spread over its round trip, with room to grow. */
+double   als_message_window_get_pacing_rate (const AlsMessageWindow *self);
+
+G_END_DECLS

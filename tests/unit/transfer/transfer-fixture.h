@@ -30,7 +30,8 @@ typedef struct
 {
   char *from, *to;          /* folders */
   FakeSessionConfig config;
-  FakeSessions *sessions;   /* 0 sends */
+  FakeSessions *sessions;   /* 0 sends; nullable */
+  void (*free_sessions) (FakeSessions *sessions);
   gboolean peer_receives;   /* PEER answers instead of INCOMING */
   AlsTransfer *outgoing;    /* nullable */
   AlsTransfer *incoming;    /* nullable */

@@ -22,10 +22,12 @@
 /* The largest packet it may make: the layer below cuts and orders, so few and large are best. */
 #define SOCKET_MTU 60000
 #define MAX_PACKET 65532
-#define BULK_BUFFER_BYTES (4 * 1024 * 1024)
+#define BULK_BUFFER_BYTES (8 * 1024 * 1024)
 #define LANE_BUFFER_BYTES (512 * 1024)
 /* Bytes unacknowledged that a late retransmission of the other side may lie behind. */
 #define MAX_BEHIND BULK_BUFFER_BYTES
+
+#define ACK_STEP_BYTES (4 * 1024)
 
 #define FRAME_HEAD_BYTES 2
 #define READ_BYTES (64 * 1024)
@@ -278,10 +280,18 @@ als_lane_tcp_feed (AlsLaneTcp *self, const uint8_t *data, size_t len)
   return !self->broken;
 }
 
+/* The socket has data that its window does not let go. */
+static gboolean
+has_unsent (const AlsLaneTcp *self)
+{
+  return self->sent_to >= CONNECT_BYTES && self->taken > self->sent_to - CONNECT_BYTES;
+}
+
 gboolean
 als_lane_tcp_feed_ack (AlsLaneTcp *self, const uint8_t *tcp_header)
 {
   uint32_t aligned[HEADER_BYTES / sizeof (uint32_t)];
+  uint32_t ack;
 
   /* Overtook the stream. */
   if (!self->connected || self->broken)
@@ -292,6 +302,17 @@ als_lane_tcp_feed_ack (AlsLaneTcp *self, const uint8_t *tcp_header)
   if ((int32_t) (GUINT32_FROM_BE (aligned[2]) - (uint32_t) self->acked_to) <= 0)
     return TRUE;
   aligned[1] = GUINT32_TO_BE (self->expected);
+  /* The socket opens its window by one segment for each acknowledgement. Here one stands for
+   * many, and congestion is looked after below: when data waits for that, it counts as many. */
+  ack = GUINT32_FROM_BE (aligned[2]);
+  while (ack - (uint32_t) self->acked_to > ACK_STEP_BYTES && ack - (uint32_t) self->acked_to <= MAX_BEHIND
+         && has_unsent (self))
+    {
+      aligned[2] = GUINT32_TO_BE ((uint32_t) self->acked_to + ACK_STEP_BYTES);
+      if (!notify (self, (const uint8_t *) aligned, HEADER_BYTES))
+        return FALSE;
+    }
+  aligned[2] = GUINT32_TO_BE (ack);
   return notify (self, (const uint8_t *) aligned, HEADER_BYTES);
 }
 

@@ -17,15 +17,17 @@
 #define PACING_MARGIN 0.99
 #define FULL_GROWTH 1.25
 #define FULL_ROUNDS 3
+#define FULL_LOSS 0.05
+#define FULL_RTT 1.25
 static const double cycle_gains[] = { 1.25, 0.75, 1, 1, 1, 1, 1, 1 };
 
+/* The other side collects acknowledgements for this long. */
+#define ACK_DELAY_US (5 * 1000)
 #define MIN_RTT_WINDOW_US (10 * G_USEC_PER_SEC)
 /* Half a path's worth in flight for a tenth of a second each ten: under 1 % of the rate. */
 #define PROBE_RTT_US (100 * 1000)
 #define PROBE_RTT_GAIN 0.5
 
-/* The other side collects acknowledgements for this long. */
-#define ACK_DELAY_US (5 * 1000)
 /* Timers fire late; so much may be made good in one burst. */
 #define PACER_SLACK_US (2 * 1000)
 #define BURST_US 1000
@@ -80,8 +82,7 @@ update_pacing (AlsRateControl *self)
   double rate;
 
   if (self->bandwidth <= 0)
-    rate = STARTUP_GAIN * INITIAL_CWND * G_USEC_PER_SEC
-           / (double) (self->min_rtt_us > 0 ? self->min_rtt_us : DEFAULT_RTT_US);
+    rate = STARTUP_GAIN * self->initial_rate;
   else
     rate = self->pacing_gain * PACING_MARGIN * self->bandwidth;
   /* Start-up never slows down: its first samples are small. */
@@ -99,6 +100,8 @@ als_rate_control_init (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
     .first_sent_us = now_us,
     .cwnd = INITIAL_CWND,
     .next_send_us = now_us,
+    .initial_rate = (double) INITIAL_CWND * G_USEC_PER_SEC
+                    / (double) (rtt_us > 0 ? rtt_us : DEFAULT_RTT_US),
   };
   set_state (self, ALS_RATE_STARTUP, now_us);
   update_pacing (self);
@@ -193,9 +196,19 @@ update_bandwidth (AlsRateControl *self)
 }
 
 static void
-check_full_pipe (AlsRateControl *self)
+check_full_pipe (AlsRateControl *self, int64_t rtt_us)
 {
-  if (self->full_pipe || !self->round_start || self->sample.app_limited)
+  gboolean losing = (double) self->round_lost > FULL_LOSS * (double) self->round_acked;
+
+  gboolean queueing = (double) rtt_us > FULL_RTT * (double) self->min_rtt_us + ACK_DELAY_US;
+
+  if (!self->round_start)
+    return;
+  self->round_lost = self->round_acked = 0;
+  /* A queue that stands or overflows tells as much, whoever limits us just then; but not beside
+   * a trickle: that sees no more than jitter. */
+  if (self->full_pipe
+      || (self->sample.app_limited && !((losing || queueing) && self->inflight > self->cwnd / 2)))
     return;
   if (self->bandwidth >= self->full_bandwidth * FULL_GROWTH)
     {
@@ -291,12 +304,14 @@ void
 als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
 {
   self->round_start = FALSE;
+  self->round_lost += self->lost_now;
+  self->round_acked += self->acked_now;
   if (self->app_limited_until > 0 && self->delivered > self->app_limited_until)
     self->app_limited_until = 0;
   if (self->sample_valid)
     {
       update_bandwidth (self);
-      check_full_pipe (self);
+      check_full_pipe (self, rtt_us);
     }
   if (self->state == ALS_RATE_STARTUP && self->full_pipe)
     set_state (self, ALS_RATE_DRAIN, now_us);
@@ -340,8 +355,9 @@ als_rate_control_get_wake_up (const AlsRateControl *self)
 uint64_t
 als_rate_control_get_rate (const AlsRateControl *self)
 {
-  /* In start-up nobody knows yet; it may be tried with what the pacer lets through. */
+  /* In start-up nobody knows yet: twice what was seen may be tried. Whoever gives us little, and
+   * follows this, would otherwise never find out. */
   if (!self->full_pipe)
-    return (uint64_t) MAX (self->pacing_rate / STARTUP_GAIN * 2, self->bandwidth);
+    return (uint64_t) (2 * MAX (self->initial_rate, self->bandwidth));
   return (uint64_t) self->bandwidth;
 }

@@ -58,6 +58,7 @@ typedef struct
 
   uint64_t next_round_delivered;
   gboolean round_start;
+  uint64_t round_lost, round_acked;
   gboolean full_pipe;
   double full_bandwidth;
   guint full_rounds;
@@ -68,7 +69,7 @@ typedef struct
 
   uint64_t inflight;
   uint64_t cwnd;
-  double pacing_rate;                        /* bytes a second */
+  double initial_rate, pacing_rate;          /* bytes a second */
   int64_t next_send_us;
 } AlsRateControl;
 

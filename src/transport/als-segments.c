@@ -16,10 +16,10 @@
 #include "transport/als-wire.h"
 
 /* How far a lane may run ahead of its acknowledgements; both sides agree on it. */
-#define BULK_WINDOW (8 * 1024 * 1024)
+#define BULK_WINDOW (16 * 1024 * 1024)
 #define LANE_WINDOW (1024 * 1024)
 /* ... and what is kept in all, unsent included. */
-#define BULK_MAX_BYTES (16 * 1024 * 1024)
+#define BULK_MAX_BYTES (32 * 1024 * 1024)
 #define LANE_MAX_BYTES (2 * 1024 * 1024)
 
 #define SENT_RING_MIN 256

@@ -3,6 +3,10 @@
 #include "als-test-link-pair.h"
 #include "transport/als-udp-link.h"
 
+#include <string.h>
+#include "transport/als-segment-codec.h"
+#include "transport/als-wire.h"
+
 #define MS 1000
 #define SECOND G_USEC_PER_SEC
 
@@ -456,6 +460,191 @@ test_strangers (void)
   run_dry (pair);
 }
 
+/* A peer that holds the keys, and then says what it likes: a wire of its own. */
+typedef struct
+{
+  AlsWire *wire;
+  AlsLink *link;
+  AlsLinkEnd end;
+  gboolean closed;
+  guint frames;
+  int64_t now_us;
+} Hostile;
+
+static guint
+hostile_output_cb (const AlsPacket *packets, guint n, gpointer user_data)
+{
+  Hostile *hostile = user_data;
+  const uint8_t *plain;
+  size_t len;
+
+  for (guint i = 0; i < n; i++)
+    als_wire_receive (hostile->wire, packets[i].data, packets[i].len, hostile->now_us, &plain, &len);
+  return n;
+}
+
+static void
+hostile_frame_cb (AlsLink *link, AlsLane lane, const uint8_t *data, size_t len, gpointer user_data)
+{
+  Hostile *hostile = user_data;
+
+  hostile->frames++;
+}
+
+static void
+hostile_closed_cb (AlsLink *link, AlsLinkEnd reason, gpointer user_data)
+{
+  Hostile *hostile = user_data;
+
+  hostile->closed = TRUE;
+  hostile->end = reason;
+}
+
+static const AlsLinkEvents hostile_events = { .frame = hostile_frame_cb,
+                                              .closed = hostile_closed_cb };
+
+static void
+hostile_init (Hostile *hostile)
+{
+  AlsLinkConfig config = { .role = ALS_ROLE_INVITER, .carrier = ALS_CARRIER_DATAGRAMS,
+                           .path_id = 2, .speaks_first = TRUE };
+
+  *hostile = (Hostile){ .now_us = SECOND };
+  hostile->wire = als_wire_new (&config, hostile->now_us);
+  config.role = ALS_ROLE_JOINER;
+  config.speaks_first = FALSE;
+  hostile->link = als_udp_link_new (&config, hostile_output_cb, hostile, hostile->now_us);
+  als_link_set_events (hostile->link, &hostile_events, hostile);
+  while (!als_wire_is_ready (hostile->wire)
+         || als_link_get_room (hostile->link, ALS_LANE_CONTROL) == 0)
+    {
+      uint8_t out[512];
+      size_t len;
+
+      hostile->now_us += 10 * MS;
+      g_assert_cmpint (hostile->now_us, <, 10 * SECOND);
+      while ((len = als_wire_poll (hostile->wire, out, hostile->now_us)) > 0)
+        als_link_receive (hostile->link, out, len, hostile->now_us);
+      als_link_poll (hostile->link, hostile->now_us);
+    }
+}
+
+static void
+hostile_clear (Hostile *hostile)
+{
+  als_link_free (hostile->link);
+  als_wire_free (hostile->wire);
+}
+
+static void
+hostile_say (Hostile *hostile, const uint8_t *plain, size_t len)
+{
+  uint8_t sealed[2000];
+
+  g_assert_cmpuint (len, <=, sizeof sealed - ALS_WIRE_OVERHEAD);
+  len = als_wire_seal (hostile->wire, plain, len, sealed, hostile->now_us);
+  als_link_receive (hostile->link, sealed, len, hostile->now_us);
+  als_link_poll (hostile->link, hostile->now_us);
+}
+
+/* A pseudo-TCP packet in the control lane's stream, whose OFFSET moves on. */
+static void
+hostile_say_tcp (Hostile *hostile, uint32_t number, uint32_t *offset, uint32_t conversation,
+                 uint32_t seq, uint32_t ack, uint8_t flags, const char *data, size_t data_len)
+{
+  AlsPacketHeader header = { .kind = ALS_PACKET_NUMBERED, .number = number, .floor = UINT16_MAX };
+  const uint32_t tcp[6] = { GUINT32_TO_BE (conversation), GUINT32_TO_BE (seq), GUINT32_TO_BE (ack),
+                            GUINT32_TO_BE ((uint32_t) flags << 16 | 4096), GUINT32_TO_BE (1),
+                            GUINT32_TO_BE (1) };
+  uint8_t plain[1400];
+  size_t at = als_packet_write_header (plain, &header), len = sizeof tcp + data_len;
+
+  at += als_packet_write_stream (plain + at, ALS_LANE_CONTROL, *offset, 2 + len);
+  plain[at++] = (uint8_t) (len >> 8);
+  plain[at++] = (uint8_t) len;
+  memcpy (plain + at, tcp, sizeof tcp);
+  memcpy (plain + at + sizeof tcp, data, data_len);
+  at += len;
+  *offset += 2 + (uint32_t) len;
+  hostile_say (hostile, plain, at);
+}
+
+static void
+test_hostile_peer (void)
+{
+  static const char connect[] = { 0, 3, 1, 7, (char) 254, 1, 0 };
+  static const char good[] = { 0, 2, 'h', 'i' };
+  static const struct
+  {
+    const char *what;
+    uint32_t conversation, seq, ack;
+    uint8_t flags;
+    const char *data;
+    size_t len;
+    gboolean fine;
+  } cases[] = {
+    { "a good frame", 0, 7, 7, 0, good, 4, TRUE },
+    { "half a frame", 0, 7, 7, 0, good, 3, TRUE },
+    { "a reset", 0, 7, 7, 4, NULL, 0, FALSE },
+    { "an end", 0, 7, 7, 1, NULL, 0, FALSE },
+    { "another conversation", 9, 7, 7, 0, good, 4, FALSE },
+    { "a gap", 0, 8, 7, 0, good, 4, FALSE },
+    { "bytes from before", 0, 6, 7, 0, good, 4, FALSE },
+    { "an acknowledgement of the future", 0, 7, 800, 0, good, 4, FALSE },
+    { "a frame too long", 0, 7, 7, 0, "\377\377xx", 4, FALSE },
+    { "a frame of nothing", 0, 7, 7, 0, "\0\0", 2, FALSE },
+    { "another connect", 0, 7, 7, 2, connect, 7, FALSE },
+    { "a connect without options", 0, 0, 7, 2, connect, 1, FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      Hostile hostile;
+      uint32_t offset = 0;
+
+      g_test_message ("%s", cases[i].what);
+      hostile_init (&hostile);
+      hostile_say_tcp (&hostile, 0, &offset, 0, 0, 0, 2, connect, sizeof connect);
+      g_assert_false (hostile.closed);
+      hostile_say_tcp (&hostile, 1, &offset, cases[i].conversation, cases[i].seq, cases[i].ack,
+                       cases[i].flags, cases[i].data, cases[i].len);
+      g_assert_cmpint (hostile.closed, ==, !cases[i].fine);
+      if (hostile.closed)
+        g_assert_cmpint (hostile.end, ==, ALS_LINK_END_PROTOCOL);
+      g_assert_cmpuint (hostile.frames, ==, i == 0);
+      hostile_clear (&hostile);
+    }
+}
+
+static void
+test_hostile_packets (void)
+{
+  static const uint8_t unknown[] = { 200, 1, 2, 3 };
+  static const uint8_t ack_of_nothing[] = { ALS_PACKET_BARE, 1, 0, 0, 9, 9, 0, 0, 0, 0, 0, 0, 0 };
+  static const uint8_t far[] = { ALS_PACKET_NUMBERED, 0, 0, 0, 1, 0, 0, 18, 9, 0, 0, 0, 0, 1, 1 };
+  static const struct
+  {
+    const uint8_t *plain;
+    size_t len;
+  } cases[] = {
+    { unknown, sizeof unknown },
+    { unknown, 0 },
+    { ack_of_nothing, sizeof ack_of_nothing },
+    { far, sizeof far },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      Hostile hostile;
+
+      hostile_init (&hostile);
+      hostile_say (&hostile, cases[i].plain, cases[i].len);
+      g_assert_true (hostile.closed);
+      g_assert_cmpint (hostile.end, ==, ALS_LINK_END_PROTOCOL);
+      hostile_clear (&hostile);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -481,5 +670,8 @@ main (int argc, char **argv)
   g_test_add_func ("/transport/udp-link/closes-after-what-is-queued", test_close);
   g_test_add_func ("/transport/udp-link/closes-before-the-hello", test_close_early);
   g_test_add_func ("/transport/udp-link/strangers-are-ignored", test_strangers);
+  g_test_add_func ("/transport/udp-link/a-hostile-peer-ends-the-link", test_hostile_peer);
+  g_test_add_func ("/transport/udp-link/nonsense-under-the-right-key-ends-the-link",
+                   test_hostile_packets);
   return g_test_run ();
 }

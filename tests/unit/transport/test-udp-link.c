@@ -563,7 +563,8 @@ hostile_say_tcp (Hostile *hostile, uint32_t number, uint32_t *offset, uint32_t c
   plain[at++] = (uint8_t) (len >> 8);
   plain[at++] = (uint8_t) len;
   memcpy (plain + at, tcp, sizeof tcp);
-  memcpy (plain + at + sizeof tcp, data, data_len);
+  if (data_len > 0)
+    memcpy (plain + at + sizeof tcp, data, data_len);
   at += len;
   *offset += 2 + (uint32_t) len;
   hostile_say (hostile, plain, at);

@@ -7,7 +7,6 @@
 
 #include "als-fake-rendezvous.h"
 #include "als-signal-recorder.h"
-#include "als-test-certificate.h"
 #include "als-wait.h"
 
 static void
@@ -199,30 +198,6 @@ test_next_server_is_tried (void)
   g_assert_cmpuint (recorder.n_failed, ==, 2);
   g_assert_cmpint (recorder.error, ==, ALS_SIGNAL_ERROR_UNREACHABLE);
   g_assert_cmpstr (als_signal_client_get_uri (recorder.client), ==, fake->uri);
-  als_signal_recorder_clear (&recorder);
-}
-
-static void
-test_certificate_is_checked (void)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GTlsCertificate) certificate =
-    g_tls_certificate_new_from_pem (ALS_TEST_CERTIFICATE, -1, &error);
-  g_autoptr (AlsFakeRendezvous) fake = NULL;
-  AlsSignalRecorder recorder;
-
-  if (!g_tls_backend_supports_tls (g_tls_backend_get_default ()))
-    {
-      g_test_skip ("GIO has no TLS here");
-      return;
-    }
-  g_assert_no_error (error);
-  fake = als_fake_rendezvous_new (certificate);
-  recorder_init (&recorder, fake);
-  als_signal_client_start (recorder.client);
-  als_wait_until (recorder.n_failed == 1);
-  g_assert_cmpint (recorder.error, ==, ALS_SIGNAL_ERROR_UNREACHABLE);
-  g_assert_cmpuint (fake->n_connections, ==, 0);
   als_signal_recorder_clear (&recorder);
 }
 
@@ -496,7 +471,6 @@ main (int argc, char **argv)
   g_test_add_func ("/signal/client/refusals-are-told", test_refusals_are_told);
   g_test_add_func ("/signal/client/silent-server-is-left", test_silent_server_is_left);
   g_test_add_func ("/signal/client/next-server-is-tried", test_next_server_is_tried);
-  g_test_add_func ("/signal/client/certificate-is-checked", test_certificate_is_checked);
   g_test_add_func ("/signal/client/relay-carries-messages", test_relay_carries_messages);
   g_test_add_func ("/signal/client/relay-ends-with-the-pairing", test_relay_ends_with_the_pairing);
   g_test_add_func ("/signal/client/stop-in-every-phase", test_stop_in_every_phase);

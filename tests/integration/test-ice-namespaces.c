@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* AlsIcePath between two network namespaces of this process's own:
+ *
+ *     a: 10.9.0.1/24, fd09::1/64  als-a ======= als-b  10.9.0.2/24, fd09::2/64 :b
+ *
+ * joined by veth, MTU 1500. A thread lives in the namespace it was made in, so
+ * one process holds both ends. They end with the process. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+#include "als-ice-pair.h"
+
+static int spaces[2] = { -1, -1 };
+static char *refusal; /* why there are no namespaces; NULL if there are */
+
+static gboolean
+write_file (const char *path, const char *text)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+  gboolean done = fd >= 0 && write (fd, text, strlen (text)) == (ssize_t) strlen (text);
+
+  if (fd >= 0)
+    close (fd);
+  return done;
+}
+
+static void
+enter (guint space)
+{
+  g_assert_cmpint (setns (spaces[space], CLONE_NEWNET), ==, 0);
+}
+
+static void
+run (const char *format, ...)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *command = NULL;
+  int status = 0;
+  va_list args;
+
+  va_start (args, format);
+  command = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_spawn_command_line_sync (command, NULL, NULL, &status, &error);
+  g_assert_no_error (error);
+  g_test_message ("%s: %d", command, status);
+  g_assert_true (g_spawn_check_wait_status (status, NULL));
+}
+
+/* Before any thread is there: a user namespace is for processes of one. */
+static void
+make_namespaces (void)
+{
+  g_autofree char *uid_map = g_strdup_printf ("0 %u 1", (guint) geteuid ());
+  g_autofree char *gid_map = g_strdup_printf ("0 %u 1", (guint) getegid ());
+
+  if (g_find_program_in_path ("ip") == NULL)
+    {
+      refusal = g_strdup ("the program ip is missing");
+      return;
+    }
+  if (unshare (CLONE_NEWUSER | CLONE_NEWNET) < 0)
+    {
+      refusal = g_strdup_printf ("no user namespaces: %s", g_strerror (errno));
+      return;
+    }
+  write_file ("/proc/self/setgroups", "deny");
+  if (!write_file ("/proc/self/uid_map", uid_map) || !write_file ("/proc/self/gid_map", gid_map))
+    {
+      refusal = g_strdup ("no user namespaces: the maps are refused");
+      return;
+    }
+  spaces[0] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (unshare (CLONE_NEWNET) < 0)
+    {
+      refusal = g_strdup_printf ("no second network namespace: %s", g_strerror (errno));
+      return;
+    }
+  spaces[1] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+join_namespaces (void)
+{
+  enter (0);
+  run ("ip link set lo up");
+  run ("ip link add als-a mtu 1500 type veth peer name als-b mtu 1500");
+  run ("ip link set als-b netns /proc/%d/fd/%d", (int) getpid (), spaces[1]);
+  run ("ip addr add 10.9.0.1/24 dev als-a");
+  run ("ip addr add fd09::1/64 dev als-a nodad");
+  run ("ip link set als-a up");
+  enter (1);
+  run ("ip link set lo up");
+  run ("ip addr add 10.9.0.2/24 dev als-b");
+  run ("ip addr add fd09::2/64 dev als-b nodad");
+  run ("ip link set als-b up");
+}
+
+static gboolean
+skip (void)
+{
+  if (refusal != NULL)
+    g_test_skip (refusal);
+  return refusal != NULL;
+}
+
+typedef void (*AddServers) (AlsIcePath *path);
+
+static void
+connect_ends (AlsIceEnd *a, AlsIceEnd *b, gboolean force_relay, AddServers add_servers)
+{
+  AlsIceEnd *ends[2] = { a, b };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      AlsIcePathConfig config = { .is_controlling = i == 0, .force_relay = force_relay };
+
+      als_ice_end_open (ends[i], ends[1 - i], &config);
+      if (add_servers != NULL)
+        add_servers (ends[i]->path);
+    }
+  for (guint i = 0; i < 2; i++)
+    {
+      enter (i);
+      als_ice_path_start (ends[i]->path);
+    }
+  als_ice_wait (als_ice_is_connected, a, 20, "the inviter's connection");
+  als_ice_wait (als_ice_is_connected, b, 20, "the joiner's connection");
+}
+
+static void
+clear_ends (AlsIceEnd *a, AlsIceEnd *b)
+{
+  als_ice_end_clear (a);
+  als_ice_end_clear (b);
+  als_ice_wait (als_ice_no_threads, NULL, 20, "agent threads to end");
+}
+
+static void
+test_direct_over_veth (void)
+{
+  AlsIceEnd a = { 0 }, b = { 0 };
+
+  if (skip ())
+    return;
+  connect_ends (&a, &b, FALSE, NULL);
+  g_assert_cmpint (als_carrier_get_kind (a.carrier), ==, ALS_PATH_DIRECT_UDP);
+  g_assert_true (als_carrier_is_lan (a.carrier));
+  g_assert_true (als_carrier_is_lan (b.carrier));
+  g_test_message ("remote: %s", als_carrier_get_remote (a.carrier));
+  als_ice_end_exchange (&a, 2000, 50, 1400, 1400);
+  als_ice_end_exchange (&b, 2000, 50, 1400, 1400);
+  /* 1472 bytes fill an IPv4 packet of 1500, 1452 an IPv6 one; both kinds are lost above. */
+  als_ice_end_exchange (&a, 10, 10, 1452, 1452);
+  clear_ends (&a, &b);
+}
+
+static gboolean
+has_arrived (gpointer user_data)
+{
+  return g_atomic_int_get (&((AlsIceEnd *) user_data)->n_received) > 0;
+}
+
+static void
+test_too_long_a_datagram_is_lost (void)
+{
+  AlsIceEnd a = { 0 }, b = { 0 };
+
+  if (skip ())
+    return;
+  connect_ends (&a, &b, FALSE, NULL);
+  als_ice_end_send (&a, 1, 1473, 1473);
+  als_ice_end_send (&a, 3, 1473, 1473);
+  als_ice_end_send (&a, 1, 100, 100);
+  als_ice_wait (has_arrived, &b, 5, "the short datagram");
+  /* And only this: order is kept on a wire. */
+  g_assert_cmpint (g_atomic_int_get (&b.n_received), ==, 1);
+  clear_ends (&a, &b);
+}
+
+static gboolean
+is_closed (gpointer user_data)
+{
+  return g_atomic_int_get (&((AlsIceEnd *) user_data)->closed) != 0;
+}
+
+static void
+test_pulled_cable_is_noticed (void)
+{
+  int64_t start_us;
+  AlsIceEnd a = { 0 }, b = { 0 };
+
+  if (skip ())
+    return;
+  connect_ends (&a, &b, FALSE, NULL);
+  als_ice_end_exchange (&a, 10, 10, 100, 100);
+  enter (0);
+  run ("ip link set als-a down");
+  start_us = g_get_monotonic_time ();
+  als_ice_wait (als_ice_has_failed, &a, 60, "the inviter to notice");
+  als_ice_wait (als_ice_has_failed, &b, 60, "the joiner to notice");
+  g_test_message ("noticed after %.1f s", (g_get_monotonic_time () - start_us) / 1e6);
+  g_assert_error (a.error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
+  als_ice_wait (is_closed, &a, 5, "the inviter's carrier to break");
+  als_ice_wait (is_closed, &b, 5, "the joiner's carrier to break");
+  run ("ip link set als-a up");
+  run ("ip addr replace fd09::1/64 dev als-a nodad");
+  clear_ends (&a, &b);
+}
+
+static void
+test_nobody_there (void)
+{
+  AlsIceEnd a = { 0 }, b = { 0 };
+
+  if (skip ())
+    return;
+  als_ice_end_open (&a, &b, &(AlsIcePathConfig){ .is_controlling = TRUE });
+  als_ice_end_open (&b, &a, &(AlsIcePathConfig){ 0 });
+  enter (0);
+  als_ice_path_start (a.path);
+  enter (1);
+  als_ice_path_start (b.path);
+  /* The joiner's candidates arrive; it hears none of ours and is gone. */
+  a.mute = TRUE;
+  while (b.n_messages < 4)
+    g_main_context_iteration (NULL, TRUE);
+  als_ice_path_close (b.path);
+  als_ice_path_remote_message (a.path, (const uint8_t *) "\3", 1);
+  als_ice_wait (als_ice_has_failed, &a, 60, "the failure");
+  g_assert_error (a.error, G_IO_ERROR, G_IO_ERROR_HOST_UNREACHABLE);
+  clear_ends (&a, &b);
+}
+
+/* coturn in namespace a. */
+
+#define TURN_PORT 3478
+
+static void
+add_turn_udp (AlsIcePath *path)
+{
+  als_ice_path_add_server (path, ALS_ICE_SERVER_FORM_STUN, "10.9.0.1", TURN_PORT, NULL, NULL);
+  als_ice_path_add_server (path, ALS_ICE_SERVER_FORM_TURN_UDP, "10.9.0.1", TURN_PORT, "guest",
+                           "test-only");
+}
+
+static void
+add_turn_tcp (AlsIcePath *path)
+{
+  als_ice_path_add_server (path, ALS_ICE_SERVER_FORM_TURN_TCP, "10.9.0.1", TURN_PORT, "guest",
+                           "test-only");
+}
+
+static void
+add_turn_with_wrong_password (AlsIcePath *path)
+{
+  als_ice_path_add_server (path, ALS_ICE_SERVER_FORM_TURN_UDP, "10.9.0.1", TURN_PORT, "guest",
+                           "wrong");
+}
+
+static gboolean
+is_listening (void)
+{
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketConnection) connection =
+    g_socket_client_connect_to_host (client, "10.9.0.1", TURN_PORT, NULL, NULL);
+
+  return connection != NULL;
+}
+
+static GSubprocess *
+start_turn (const char *folder)
+{
+  g_autofree char *config = g_build_filename (folder, "turn.conf", NULL);
+  g_autofree char *text = g_strdup_printf ("listening-ip=10.9.0.1\nrelay-ip=10.9.0.1\n"
+                                           "listening-port=%d\nlt-cred-mech\nuser=guest:test-only\n"
+                                           "realm=test\nno-cli\nno-tls\nno-dtls\n"
+                                           "userdb=%s/turndb\npidfile=%s/pid\nlog-file=stdout\n",
+                                           TURN_PORT, folder, folder);
+  g_autoptr (GError) error = NULL;
+  GSubprocess *server;
+
+  g_file_set_contents (config, text, -1, &error);
+  g_assert_no_error (error);
+  enter (0);
+  server = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
+                             &error, "turnserver", "-c", config, NULL);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 500 && !is_listening (); i++)
+    g_usleep (20 * 1000);
+  g_assert_true (is_listening ());
+  return server;
+}
+
+static void
+stop_turn (GSubprocess *server, const char *folder)
+{
+  static const char *const names[] = { "turn.conf", "turndb", "pid", NULL };
+
+  g_subprocess_force_exit (server);
+  g_subprocess_wait (server, NULL, NULL);
+  g_object_unref (server);
+  for (guint i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *path = g_build_filename (folder, names[i], NULL);
+
+      unlink (path);
+    }
+  rmdir (folder);
+}
+
+static void
+test_through_turn (void)
+{
+  static const AddServers servers[] = { add_turn_udp, add_turn_tcp };
+  g_autofree char *folder = NULL;
+  GSubprocess *turn;
+
+  if (skip ())
+    return;
+  if (g_find_program_in_path ("turnserver") == NULL)
+    {
+      g_test_skip ("coturn is missing");
+      return;
+    }
+  folder = g_dir_make_tmp ("als-turn-XXXXXX", NULL);
+  turn = start_turn (folder);
+  for (guint i = 0; i < G_N_ELEMENTS (servers); i++)
+    {
+      AlsIceEnd a = { 0 }, b = { 0 };
+
+      connect_ends (&a, &b, TRUE, servers[i]);
+      g_assert_cmpint (als_carrier_get_kind (a.carrier), ==, ALS_PATH_TURN_UDP);
+      g_assert_cmpint (als_carrier_get_kind (b.carrier), ==, ALS_PATH_TURN_UDP);
+      g_assert_false (als_carrier_is_lan (a.carrier));
+      g_assert_true (g_str_has_prefix (als_carrier_get_remote (a.carrier), "10.9.0.1:"));
+      als_ice_end_exchange (&a, 500, 10, 1100, 1100);
+      als_ice_end_exchange (&b, 500, 10, 1, 1100);
+      clear_ends (&a, &b);
+    }
+  {
+    AlsIceEnd a = { 0 }, b = { 0 };
+
+    als_ice_end_open (&a, &b, &(AlsIcePathConfig){ .is_controlling = TRUE, .force_relay = TRUE });
+    add_turn_with_wrong_password (a.path);
+    enter (0);
+    als_ice_path_start (a.path);
+    als_ice_wait (als_ice_has_failed, &a, 30, "the refusal");
+    g_assert_error (a.error, G_IO_ERROR, G_IO_ERROR_NETWORK_UNREACHABLE);
+    clear_ends (&a, &b);
+  }
+  stop_turn (turn, folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  make_namespaces ();
+  g_test_init (&argc, &argv, NULL);
+  if (refusal == NULL)
+    join_namespaces ();
+  g_test_add_func ("/path/ice/namespaces/direct-over-veth", test_direct_over_veth);
+  g_test_add_func ("/path/ice/namespaces/too-long-a-datagram-is-lost",
+                   test_too_long_a_datagram_is_lost);
+  g_test_add_func ("/path/ice/namespaces/through-turn", test_through_turn);
+  g_test_add_func ("/path/ice/namespaces/nobody-there", test_nobody_there);
+  g_test_add_func ("/path/ice/namespaces/pulled-cable-is-noticed", test_pulled_cable_is_noticed);
+  return g_test_run ();
+}

@@ -15,7 +15,8 @@ G_BEGIN_DECLS
 /* CARRIER: (transfer none): a reference is held; its type chooses the machine. CONFIG's
  * carrier, kind, lan and limits are taken from CARRIER. To be called, and to be used,
  * in the thread of ENGINE; works too when the carrier lives in that same thread.
- * als_link_free () closes the carrier. (transfer full) */
+ * als_link_free () closes the carrier, in its own thread; free the host before that
+ * thread is told to end. A carrier never delivers packets from within its send. (transfer full) */
 AlsLink    *als_link_host_new        (AlsCarrier *carrier, const AlsLinkConfig *config,
                                       GMainContext *engine);
 /* The remote endpoint as text. (nullable) */

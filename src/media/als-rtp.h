@@ -23,8 +23,13 @@ typedef struct
   size_t payload_len;
 } AlsRtpPacket;
 
-gboolean als_rtp_packet_parse       (AlsRtpPacket *self, const uint8_t *data, size_t len);
+gboolean als_rtp_packet_parse          (AlsRtpPacket *self, const uint8_t *data, size_t len);
 /* A decoder that knows nothing may begin with this packet. */
-gboolean als_rtp_packet_starts_key  (const AlsRtpPacket *self, AlsVideoCodec codec);
+gboolean als_rtp_packet_starts_key     (const AlsRtpPacket *self, AlsVideoCodec codec);
+
+/* A VP8 key frame that is not of this coded size, or does not say: it would take memory that
+ * nobody agreed to. (H.264's sizes are seen by the decoder's caps.) */
+gboolean als_rtp_packet_has_wrong_size (const AlsRtpPacket *self, AlsVideoCodec codec,
+                                        guint width, guint height);
 
 G_END_DECLS

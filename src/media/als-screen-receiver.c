@@ -220,7 +220,13 @@ static void
 take_packet (AlsScreenReceiver *self, const AlsRtpPacket *packet, GBytes *bytes, int64_t now_us)
 {
   if (packet->ssrc == self->format.generation)
-    als_rtp_reorder_push (self->reorder, packet, bytes, now_us);
+    {
+      if (self->reorder != NULL
+          && !als_rtp_packet_has_wrong_size (packet, self->format.codec,
+                                             (self->format.width + 1u) / 2 * 2,
+                                             (self->format.height + 1u) / 2 * 2))
+        als_rtp_reorder_push (self->reorder, packet, bytes, now_us);
+    }
   else if ((int32_t) (packet->ssrc - self->format.generation) > 0 && self->early->len < MAX_EARLY)
     g_ptr_array_add (self->early, g_bytes_ref (bytes));
 }

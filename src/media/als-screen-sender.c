@@ -460,7 +460,8 @@ work (AlsScreenSender *self, int64_t now_us)
     return self->caps_deadline_us;
   flush_queue (self, now_us);
   if (self->encode_deadline_us != 0 && now_us >= self->encode_deadline_us)
-    self->encode_deadline_us = 0;
+    self->encode_deadline_us
+        = als_video_encoder_is_busy (self->encoder) ? now_us + ENCODE_PATIENCE_US : 0;
   if (self->mark_us != 0 && now_us >= self->mark_us && self->queue.length == 0)
     {
       AlsMediaMessage mark = { .type = ALS_MEDIA_MARK,

@@ -30,6 +30,9 @@ struct _AlsVideoEncoder
   gboolean is_in_bits; /* bitrate property counts bits, not kilobits */
   const char *bitrate_property;
   guint n_keys_forced;
+  int64_t frame_us;    /* how long a frame lasts at the announced rate */
+  int64_t last_us;     /* when the last frame was pushed */
+  int64_t pts_us;      /* what the encoder believes it was */
 
   /* The pipeline's thread. */
   GPtrArray *packets;  /* of the frame that is being made */
@@ -132,7 +135,7 @@ bus_cb (GstBus *bus, GstMessage *message, gpointer user_data)
 }
 
 static void
-set_up_encoder (AlsVideoEncoder *self, const char *name, guint fps)
+set_up_encoder (AlsVideoEncoder *self, const char *name)
 {
   GstElement *encoder = self->encoder;
 
@@ -156,9 +159,10 @@ set_up_encoder (AlsVideoEncoder *self, const char *name, guint fps)
     {
       gst_util_set_object_arg (G_OBJECT (encoder), "end-usage", "cbr");
       gst_util_set_object_arg (G_OBJECT (encoder), "keyframe-mode", "disabled");
-      g_object_set (encoder, "deadline", (gint64) 1, "cpu-used", 8, "threads", 2,
+      /* A fixed speed: the other kind looks at the clock, and finds no pace on a busy machine. */
+      g_object_set (encoder, "deadline", (gint64) 1, "cpu-used", -10, "threads", 1,
                     "keyframe-max-dist", G_MAXINT, "lag-in-frames", 0, "min-quantizer", 4,
-                    "max-quantizer", 56, "static-threshold", 100, "buffer-size", 2 * PEAK_MS,
+                    "max-quantizer", 63, "static-threshold", 100, "buffer-size", 2 * PEAK_MS,
                     "buffer-initial-size", PEAK_MS, "buffer-optimal-size", PEAK_MS, NULL);
       self->bitrate_property = "target-bitrate";
       self->is_in_bits = TRUE;
@@ -199,7 +203,7 @@ build (AlsVideoEncoder *self, const AlsVideoEncoderConfig *config)
   GST_VIDEO_INFO_FPS_D (&info) = 1;
   caps = gst_video_info_to_caps (&info);
   g_object_set (self->source, "caps", caps, "format", GST_FORMAT_TIME, "is-live", TRUE, NULL);
-  set_up_encoder (self, config->encoder, config->fps);
+  set_up_encoder (self, config->encoder);
   als_video_encoder_set_bitrate (self, config->bitrate_kbps);
   g_object_set (payloader, "mtu", ALS_RTP_MAX_BYTES, "pt", ALS_RTP_PAYLOAD_TYPE, "ssrc",
                 config->ssrc, "seqnum-offset", 0, "timestamp-offset", 0, NULL);
@@ -230,6 +234,7 @@ als_video_encoder_new (const AlsVideoEncoderConfig *config, const AlsVideoEncode
   self = g_new0 (AlsVideoEncoder, 1);
   self->events = events;
   self->user_data = user_data;
+  self->frame_us = G_USEC_PER_SEC / config->fps;
   self->packets = new_packets ();
   self->mailbox = als_mailbox_new (g_main_context_get_thread_default (), "video encoder",
                                    results_cb, self, result_free);
@@ -247,8 +252,18 @@ als_video_encoder_push (AlsVideoEncoder *self, GstBuffer *buffer, int64_t time_u
   /* Shares the pixels, has a time of its own. */
   GstBuffer *copy = gst_buffer_copy (buffer);
 
-  GST_BUFFER_PTS (copy) = (GstClockTime) time_us * GST_USECOND;
+  /* A pause saves no bits: after a second of silence an encoder would make a frame of a second's
+   * worth of them, take as long over it, and never find back to its pace. */
+  self->pts_us += CLAMP (time_us - self->last_us, self->frame_us / 2, 2 * self->frame_us);
+  self->last_us = time_us;
+  GST_BUFFER_PTS (copy) = (GstClockTime) self->pts_us * GST_USECOND;
   gst_app_src_push_buffer (GST_APP_SRC (self->source), copy);
+}
+
+gboolean
+als_video_encoder_is_busy (AlsVideoEncoder *self)
+{
+  return gst_app_src_get_current_level_bytes (GST_APP_SRC (self->source)) > 0;
 }
 
 void

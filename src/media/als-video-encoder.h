@@ -40,6 +40,8 @@ AlsVideoEncoder *als_video_encoder_new         (const AlsVideoEncoderConfig *con
 /* I420 as GstVideoInfo lays it out; its time is set here. */
 void             als_video_encoder_push        (AlsVideoEncoder *self, GstBuffer *buffer,
                                                 int64_t time_us);
+/* A frame was pushed and the encoder has not begun with it. */
+gboolean         als_video_encoder_is_busy     (AlsVideoEncoder *self);
 /* The next frame pushed becomes a key frame. */
 void             als_video_encoder_force_key   (AlsVideoEncoder *self);
 void             als_video_encoder_set_bitrate (AlsVideoEncoder *self, guint bitrate_kbps);

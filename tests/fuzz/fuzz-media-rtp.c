@@ -37,6 +37,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
                 {
                   g_autoptr (GBytes) whole = g_bytes_new (data + at, len);
 
+                  als_rtp_packet_has_wrong_size (&packet, codec, 320, 240);
                   als_rtp_reorder_push (reorder, &packet, whole, now_us);
                 }
               at += len;

@@ -239,6 +239,26 @@ test_keys (void)
   g_assert_false (starts_key (ALS_VIDEO_CODEC_H264, "\x61\x42", 2));
 }
 
+static void
+test_size (void)
+{
+  static const char right[] = "\x10\x50\x02\x00\x9d\x01\x2a\x40\x41\xf0\x00";
+  AlsRtpPacket packet = { .payload = (const uint8_t *) right, .payload_len = 11 };
+
+  g_assert_false (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_VP8, 320, 240));
+  g_assert_true (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_VP8, 320, 242));
+  g_assert_true (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_VP8, 640, 240));
+  g_assert_false (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_H264, 640, 240));
+  /* One that hides its size is not let through either. */
+  for (packet.payload_len = 1; packet.payload_len < 11; packet.payload_len++)
+    g_assert_true (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_VP8, 320, 240));
+  /* Not a key frame; not the beginning of a frame. */
+  packet = (AlsRtpPacket){ .payload = (const uint8_t *) "\x10\x51", .payload_len = 2 };
+  g_assert_false (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_VP8, 320, 240));
+  packet = (AlsRtpPacket){ .payload = (const uint8_t *) "\x00\x50", .payload_len = 2 };
+  g_assert_false (als_rtp_packet_has_wrong_size (&packet, ALS_VIDEO_CODEC_VP8, 320, 240));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -253,6 +273,7 @@ main (int argc, char **argv)
   g_test_add_func ("/media/rtp/reorder/finds-its-place-again", test_far_ahead);
   g_test_add_func ("/media/rtp/refuses-what-we-do-not-send", test_parse);
   g_test_add_func ("/media/rtp/knows-where-key-frames-begin", test_keys);
+  g_test_add_func ("/media/rtp/vp8-key-frame-of-another-size-is-found", test_size);
   result = g_test_run ();
   g_clear_pointer (&reorder, als_rtp_reorder_free);
   return result;

@@ -7,6 +7,7 @@
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -212,6 +213,16 @@ als_test_ws_say_bytes (AlsTestWs *self, AlsSignalType type, const void *data, si
 
   message->payload = g_bytes_new (data, len);
   als_test_ws_say (self, message);
+}
+
+gboolean
+als_test_ws_wait (AlsTestWs *self, int timeout_ms)
+{
+  struct pollfd poll_fd = { .fd = self->fd, .events = POLLIN };
+
+  if (self->tls != NULL && gnutls_record_check_pending (self->tls) > 0)
+    return TRUE;
+  return poll (&poll_fd, 1, timeout_ms) > 0;
 }
 
 AlsSignalMessage *

@@ -27,6 +27,8 @@ void              als_test_ws_frame     (AlsTestWs *self, uint8_t first, gboolea
 void              als_test_ws_say       (AlsTestWs *self, const AlsSignalMessage *message);
 void              als_test_ws_say_type  (AlsTestWs *self, AlsSignalType type);
 void              als_test_ws_say_bytes (AlsTestWs *self, AlsSignalType type, const void *data, size_t len);
+/* TRUE: something came, or the end did, within this time. */
+gboolean          als_test_ws_wait      (AlsTestWs *self, int timeout_ms);
 /* The next message; NULL: the server closed. (transfer full) */
 AlsSignalMessage *als_test_ws_hear      (AlsTestWs *self);
 /* The same, and of this type. */

@@ -36,6 +36,25 @@ static const struct
   [ALS_VISIT_ERROR_SCREEN] = { ALS_EXIT_FAILED, "screen", N_ ("The screen cannot be shared.") },
 };
 
+static const struct
+{
+  AlsExit exit;
+  const char *reason;
+} transfer_errors[] = {
+  [ALS_TRANSFER_ERROR_READ] = { ALS_EXIT_FILE, "read" },
+  [ALS_TRANSFER_ERROR_WRITE] = { ALS_EXIT_FILE, "write" },
+  [ALS_TRANSFER_ERROR_DISK_FULL] = { ALS_EXIT_FILE, "disk-full" },
+  [ALS_TRANSFER_ERROR_PEER_READ] = { ALS_EXIT_FILE, "peer-read" },
+  [ALS_TRANSFER_ERROR_PEER_WRITE] = { ALS_EXIT_FILE, "peer-write" },
+  [ALS_TRANSFER_ERROR_PEER_DISK_FULL] = { ALS_EXIT_FILE, "peer-disk-full" },
+  [ALS_TRANSFER_ERROR_DECLINED] = { ALS_EXIT_DECLINED, "file-declined" },
+  [ALS_TRANSFER_ERROR_CANCELLED] = { ALS_EXIT_FILE, "cancelled" },
+  [ALS_TRANSFER_ERROR_PEER_CANCELLED] = { ALS_EXIT_FILE, "peer-cancelled" },
+  [ALS_TRANSFER_ERROR_DAMAGED] = { ALS_EXIT_FILE, "damaged" },
+  [ALS_TRANSFER_ERROR_PROTOCOL] = { ALS_EXIT_FAILED, "file-protocol" },
+  [ALS_TRANSFER_ERROR_SESSION] = { ALS_EXIT_LOST, "session" },
+};
+
 static gboolean
 is_known (const GError *error)
 {
@@ -62,14 +81,25 @@ als_cli_describe_error (const GError *error, guint tries_left)
   return g_strdup (sentence);
 }
 
+static gboolean
+is_transfer (const GError *error)
+{
+  return error != NULL && error->domain == ALS_TRANSFER_ERROR && error->code >= 0
+         && error->code < (int) G_N_ELEMENTS (transfer_errors);
+}
+
 AlsExit
 als_cli_exit_of_error (const GError *error)
 {
+  if (is_transfer (error))
+    return transfer_errors[error->code].exit;
   return is_known (error) ? errors[error->code].exit : ALS_EXIT_FAILED;
 }
 
 const char *
 als_cli_reason_of_error (const GError *error)
 {
+  if (is_transfer (error))
+    return transfer_errors[error->code].reason;
   return is_known (error) ? errors[error->code].reason : "unknown";
 }

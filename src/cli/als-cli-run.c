@@ -506,11 +506,8 @@ ended (Cli *self)
     self->exit = ALS_EXIT_INTERRUPTED;
   else if (self->transfer_error != NULL)
     {
-      self->exit = g_error_matches (self->transfer_error, ALS_TRANSFER_ERROR, ALS_TRANSFER_ERROR_DECLINED)
-                       ? ALS_EXIT_DECLINED
-                   : g_error_matches (self->transfer_error, ALS_TRANSFER_ERROR, ALS_TRANSFER_ERROR_SESSION)
-                       ? ALS_EXIT_LOST
-                       : ALS_EXIT_FILE;
+      self->exit = als_cli_exit_of_error (self->transfer_error);
+      reason = als_cli_reason_of_error (self->transfer_error);
       sentence = g_strdup_printf (_ ("The transfer failed: %s"), self->transfer_error->message);
     }
   else if (over && was_active && (self->options->mode != ALS_CLI_SEND || self->n_done > 0))

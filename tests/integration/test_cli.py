@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line from end to end, against the real server: every scenario is a function
+whose name is what must hold. TAP on standard output."""
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
+import lab as labs
+from lab import Cli, Failure, Lab, Server
+
+labs.enter()
+
+
+def make_file(path, size, seed=1):
+    with open(path, "wb") as out:
+        out.write(random.Random(seed).randbytes(size))
+    return path
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.blake2b(file.read()).hexdigest()
+
+
+def check(condition, sentence):
+    if not condition:
+        raise Failure(sentence)
+
+
+def expect(cli, exit_code, reason):
+    got = cli.ended()
+    check(got == (exit_code, reason), f"{cli.name}: {got} instead of {(exit_code, reason)}: {cli.stderr()}")
+
+
+def pair(lab, server, *arguments, files=(), receive=("--yes",), folder="got"):
+    sender = Cli(lab, server, "send", *arguments, *files, host="a")
+    receiver = Cli(lab, server, "receive", *arguments, *receive, "--folder", lab.make_folder(folder),
+                   host="b", code=sender.code())
+    return sender, receiver
+
+
+def a_file_arrives_over_the_relay(lab, server):
+    path = make_file(lab.path("photo.jpg"), 3_000_000)
+    sender, receiver = pair(lab, server, "--paths", "signal-relay", files=[path])
+    expect(sender, 0, "done")
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("got", "photo.jpg")), "the file differs")
+    kinds = {e["kind"] for e in receiver.events if e["event"] == "path"}
+    check(kinds <= {"signal-relay", "none"}, f"other paths were used: {kinds}")
+
+
+def it_moves_to_direct_udp_by_itself(lab, server):
+    path = make_file(lab.path("big.bin"), 20_000_000)
+    sender, receiver = pair(lab, server, files=[path])
+    receiver.wait("path", kind="direct-udp")
+    expect(sender, 0, "done")
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("got", "big.bin")), "the file differs")
+
+
+def forced_switches_lose_nothing(lab, server):
+    path = make_file(lab.path("switched.bin"), 60_000_000)
+    sender, receiver = pair(lab, server, "--commands", files=[path])
+    sender.wait("path", kind="direct-udp")
+    for kind in ("signal-relay", "direct-udp", "signal-relay", "direct-udp"):
+        after = sender.mark()
+        sender.command(f"paths {kind}")
+        sender.wait("path", kind=kind, after=after)
+    sender.wait("progress", state="done", seconds=60)
+    receiver.wait("progress", state="done")
+    sender.command("stop")
+    sender.ended()
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("got", "switched.bin")), "the file differs")
+
+
+def a_cut_path_is_left_and_found_again(lab, server):
+    if lab.loopback:
+        return "cutting needs namespaces"
+    path = make_file(lab.path("cut.bin"), 30_000_000)
+    sender, receiver = pair(lab, server, "--commands", files=[])
+    sender.wait("path", kind="direct-udp")
+    sender.wait("state", state="active")
+    after = sender.mark()
+    lab.cut_udp("a", True)
+    sender.command(f"send {path}")
+    sender.wait("path", kind="signal-relay", after=after)
+    after = sender.mark()
+    lab.cut_udp("a", False)
+    sender.wait("path", kind="direct-udp", after=after, seconds=60)
+    receiver.wait("progress", state="done", seconds=60)
+    sender.command("stop")
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("got", "cut.bin")), "the file differs")
+    return None
+
+
+def a_picture_arrives(lab, server):
+    sender = Cli(lab, server, "share", "--test-pattern", "--yes", host="a")
+    receiver = Cli(lab, server, "receive", host="b", code=sender.code())
+    receiver.wait("screen", frames=lambda n: n >= 20, width=lambda w: w and w >= 320)
+    receiver.process.send_signal(2)
+    expect(receiver, 130, "stopped")
+    expect(sender, 0, "done")
+
+
+def a_wrong_code_says_so_and_leaves_tries(lab, server):
+    sender = Cli(lab, server, "send", "/etc/os-release", host="a")
+    code = sender.code()
+    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    receiver = Cli(lab, server, "receive", host="b", code=wrong)
+    expect(receiver, 3, "wrong-code")
+    sender.wait("wrong-code", tries_left=2)
+    again = Cli(lab, server, "receive", "--yes", "--folder", lab.make_folder("wrong"), host="b",
+                code=code)
+    expect(again, 0, "done")
+    expect(sender, 0, "done")
+
+
+def three_wrong_codes_burn_it(lab, server):
+    sender = Cli(lab, server, "send", "/etc/os-release", host="a")
+    code = sender.code()
+    for digit in (1, 2, 3):
+        wrong = code[:-1] + str((int(code[-1]) + digit) % 10)
+        expect(Cli(lab, server, "receive", host="b", code=wrong), 3, "wrong-code")
+    sender.wait("code", code=lambda new: new != code)
+    expect(Cli(lab, server, "receive", host="b", code=code), 3,
+           "unknown-code")
+
+
+def letters_in_the_code_are_named(lab, server):
+    expect(Cli(lab, server, "receive", host="b", code="not a code"), 2, "bad-code")
+    expect(Cli(lab, server, "receive", host="b", code="123 456"), 2, "bad-code")
+
+
+def nothing_is_taken_without_consent(lab, server):
+    path = make_file(lab.path("declined.bin"), 1000)
+    sender, receiver = pair(lab, server, files=[path], receive=(), folder="declined")
+    expect(sender, 4, "file-declined")
+    check(os.listdir(lab.path("declined")) == [], "something was saved")
+    expect(receiver, 4, "file-declined")
+
+
+def an_unreachable_server_is_named(lab, server):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    receiver = Cli(lab, f"ws://127.0.0.1:{port}", "receive", code="123456789012")
+    receiver.wait("problem", reason="server")
+    status, reason = receiver.ended(40)
+    check((status, reason) == (5, "server"), f"{status} {reason}")
+
+
+def a_server_that_speaks_nonsense_is_named(lab, server):
+    with socket.create_server((lab.address, 0)) as fake:
+        def serve():
+            while True:
+                try:
+                    client, _ = fake.accept()
+                except OSError:
+                    return
+                with client:
+                    client.recv(4096)
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        threading.Thread(target=serve, daemon=True).start()
+        receiver = Cli(lab, f"ws://{lab.address}:{fake.getsockname()[1]}", "receive",
+                       code="123456789012", host="b")
+        receiver.wait("problem")
+        receiver.process.send_signal(2)
+        receiver.ended()
+
+
+def a_vanished_file_is_named(lab, server):
+    expect_exit = subprocess.run([labs.CLI, "send", lab.path("not-there")], capture_output=True,
+                                 text=True, check=False)
+    check(expect_exit.returncode == 7 and "not-there" in expect_exit.stderr,
+          f"{expect_exit.returncode} {expect_exit.stderr}")
+    path = make_file(lab.path("unreadable"), 10)
+    os.chmod(path, 0)
+    if os.geteuid() != 0:
+        expect_exit = subprocess.run([labs.CLI, "send", path], capture_output=True, text=True,
+                                     check=False)
+        check(expect_exit.returncode == 7, expect_exit.stderr)
+
+
+def a_peer_that_dies_while_sending_is_noticed(lab, server):
+    path = make_file(lab.path("dies.bin"), 50_000_000)
+    sender, receiver = pair(lab, server, "--paths", "signal-relay", files=[path], folder="dies")
+    receiver.wait("progress", bytes=lambda n: n and n > 1_000_000)
+    sender.process.kill()
+    receiver.wait("path", kind="none", seconds=15)
+    receiver.process.send_signal(2)
+    receiver.ended()
+    check(os.listdir(lab.path("dies")) == [], f"a part stayed: {os.listdir(lab.path('dies'))}")
+
+
+def the_server_may_restart_under_a_session(lab, server):
+    own = Server(lab)
+    path = make_file(lab.path("restart.bin"), 12_000_000)
+    sender, receiver = pair(lab, own, "--paths", "signal-relay", files=[path], folder="restart")
+    receiver.wait("progress", bytes=lambda n: n and n > 1_000_000)
+    own.stop()
+    receiver.wait("path", kind="none", seconds=15)
+    again = Server(lab, port=own.port)
+    expect(sender, 0, "done")
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("restart", "restart.bin")), "the file differs")
+    again.stop()
+
+
+def secrets_are_in_no_argument_and_no_log(lab, server):
+    sender = Cli(lab, server, "send", "/etc/os-release", host="a", env={"G_MESSAGES_DEBUG": "all"})
+    code = sender.code()
+    secret = code.replace(" ", "")[6:]
+    receiver = Cli(lab, server, "receive", "--yes", "--folder", lab.make_folder("secret"), host="b",
+                   code=code, env={"G_MESSAGES_DEBUG": "all"})
+    expect(sender, 0, "done")
+    expect(receiver, 0, "done")
+    for cli in (sender, receiver):
+        lines = [e["line"] for e in cli.events if e["event"] == "garbage"]
+        text = "\n".join(lines) + cli.stderr()
+        check(secret not in text and code not in text, "the secret is in the log")
+    refused = subprocess.run([labs.CLI, "receive", "482913607154"], capture_output=True, text=True,
+                             check=False, stdin=subprocess.DEVNULL)
+    check(refused.returncode == 2, "a code was taken as an argument")
+
+
+SCENARIOS = [
+    a_file_arrives_over_the_relay,
+    it_moves_to_direct_udp_by_itself,
+    forced_switches_lose_nothing,
+    a_cut_path_is_left_and_found_again,
+    a_picture_arrives,
+    a_wrong_code_says_so_and_leaves_tries,
+    three_wrong_codes_burn_it,
+    letters_in_the_code_are_named,
+    nothing_is_taken_without_consent,
+    an_unreachable_server_is_named,
+    a_server_that_speaks_nonsense_is_named,
+    a_vanished_file_is_named,
+    a_peer_that_dies_while_sending_is_noticed,
+    the_server_may_restart_under_a_session,
+    secrets_are_in_no_argument_and_no_log,
+]
+
+
+def main():
+    wanted = sys.argv[1:]
+    scenarios = [s for s in SCENARIOS if not wanted or s.__name__ in wanted]
+    lab = Lab()
+    # One address plays all joiners: its limit on tries is another test's matter.
+    server = Server(lab, "--join-burst", "1000")
+    failed = False
+    print(f"1..{len(scenarios)}", flush=True)
+    for number, scenario in enumerate(scenarios, 1):
+        begin = time.monotonic()
+        try:
+            skipped = scenario(lab, server)
+        except Exception:  # pylint: disable=broad-except
+            failed = True
+            print("\n".join("# " + line for line in traceback.format_exc().splitlines()))
+            print(f"not ok {number} {scenario.__name__}", flush=True)
+            continue
+        print(f"ok {number} {scenario.__name__}" + (f" # SKIP {skipped}" if skipped else "")
+              + f"\n# {time.monotonic() - begin:.1f} s", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+main()

@@ -204,48 +204,17 @@ tell_transfer (Entry *entry)
   als_mailbox_post (entry->core->updates, update);
 }
 
-/* --- codes shown by this process --------------------------------------------- */
-
-static GMutex own_lock;
-static GSList *own_codes; /* (element-type AlsCode) under own_lock; borrowed from cores */
-
-gboolean
-als_visit_core_is_own_code (const AlsCode *code)
-{
-  gboolean found = FALSE;
-
-  g_mutex_lock (&own_lock);
-  for (GSList *l = own_codes; l != NULL && !found; l = l->next)
-    {
-      const AlsCode *own = l->data;
-
-      found = own->number == code->number
-              && sodium_memcmp (own->secret, code->secret, sizeof own->secret) == 0;
-    }
-  g_mutex_unlock (&own_lock);
-  return found;
-}
-
 static void
 drop_code (AlsVisitCore *self)
 {
-  if (!self->has_code)
-    return;
-  g_mutex_lock (&own_lock);
-  own_codes = g_slist_remove (own_codes, &self->code);
   als_code_clear (&self->code);
-  g_mutex_unlock (&own_lock);
   self->has_code = FALSE;
 }
 
 static void
 show_code (AlsVisitCore *self, uint32_t number)
 {
-  drop_code (self);
-  g_mutex_lock (&own_lock);
   als_code_init (&self->code, number);
-  own_codes = g_slist_prepend (own_codes, &self->code);
-  g_mutex_unlock (&own_lock);
   self->has_code = TRUE;
   self->tries.spent = 0;
 }

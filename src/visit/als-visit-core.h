@@ -79,7 +79,5 @@ void          als_visit_core_decline       (AlsVisitCore *self, guint transfer_i
 void          als_visit_core_cancel        (AlsVisitCore *self, guint transfer_id);
 /* Sends a probe every INTERVAL_US over the control lane and tells each round trip. */
 void          als_visit_core_measure       (AlsVisitCore *self, int64_t interval_us);
-/* Does this process show CODE at the moment? Any thread. */
-gboolean      als_visit_core_is_own_code   (const AlsCode *code);
 
 G_END_DECLS

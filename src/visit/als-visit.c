@@ -358,16 +358,24 @@ als_visit_join (AlsVisit *self, const char *text, GError **error)
       g_set_error_literal (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_CODE, code_error->message);
       return FALSE;
     }
-  if (als_visit_core_is_own_code (&call.code))
-    {
-      als_code_clear (&call.code);
-      g_set_error (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_OWN_CODE, "this is the code shown here");
-      return FALSE;
-    }
   begin (self);
   call_core (self, join_call, &call);
   als_code_clear (&call.code);
   return TRUE;
+}
+
+gboolean
+als_visit_shows_code (AlsVisit *self, const char *text)
+{
+  AlsCode code = { 0 }, shown = { 0 };
+  gboolean same;
+
+  same = self->now->code != NULL && als_code_parse (&code, text, NULL)
+         && als_code_parse (&shown, self->now->code, NULL) && code.number == shown.number
+         && g_str_equal (code.secret, shown.secret);
+  als_code_clear (&code);
+  als_code_clear (&shown);
+  return same;
 }
 
 void

@@ -104,9 +104,11 @@ G_DECLARE_FINAL_TYPE (AlsVisit, als_visit, ALS, VISIT, GObject)
  */
 AlsVisit           *als_visit_new               (const AlsVisitConfig *config);
 void                als_visit_invite            (AlsVisit *self);
-/* FALSE: TEXT is no code (ALS_VISIT_ERROR_BAD_CODE), or this process shows it itself (OWN_CODE); nothing
- * was started. After ENDED with a wrong, unknown or busy code, or while IDLE, it may be called (again). */
+/* FALSE: TEXT is no code (ALS_VISIT_ERROR_BAD_CODE); nothing was started. After ENDED with a wrong, unknown or busy code, or while IDLE, it may be called (again). */
 gboolean            als_visit_join              (AlsVisit *self, const char *text, GError **error);
+/* TEXT is the code that this visit shows at the moment: a window asks this of its own visits before it
+ * joins (ALS_VISIT_ERROR_OWN_CODE). */
+gboolean            als_visit_shows_code        (AlsVisit *self, const char *text);
 /* Inviter in state ASKING: pressed by a person. NOTHING declines. */
 void                als_visit_answer            (AlsVisit *self, AlsVisitPermission permission);
 /* Inviter: stop or start showing the screen while ACTIVE and allowed. */

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hand at one app: runs inside that side's D-Bus session and X display, starts the app,
+and does what lines of JSON on standard input say, through accessibility and the pointer, as
+a person would. Answers with one line of JSON each. See the functions named do_*."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pyatspi
+
+app = None        # the process
+WAIT_S = 15
+
+
+class Missing(Exception):
+    pass
+
+
+def accessible_app():
+    desktop = pyatspi.Registry.getDesktop(0)
+    for child in desktop:
+        if child is not None and app is not None and child.get_process_id() == app.pid:
+            return child
+    return None
+
+
+def is_shown(node):
+    states = node.getState()
+    return states.contains(pyatspi.STATE_SHOWING) and states.contains(pyatspi.STATE_VISIBLE)
+
+
+def walk(node, depth=0):
+    if node is None or depth > 60:
+        return
+    yield node
+    for index in range(node.childCount):
+        try:
+            yield from walk(node.getChildAtIndex(index), depth + 1)
+        except Exception:  # pylint: disable=broad-except
+            continue       # it went away while we looked
+
+
+def text_of(node):
+    try:
+        return node.queryText().getText(0, -1)
+    except NotImplementedError:
+        return ""
+
+
+def find(name=None, role=None, seconds=WAIT_S, shown=True, enabled=False):
+    """Waits for a node whose name matches the regular expression NAME."""
+    end = time.monotonic() + seconds
+    while True:
+        root = accessible_app()
+        if root is not None:
+            for node in walk(root):
+                try:
+                    if role is not None and node.getRoleName() not in role.split("|"):
+                        continue
+                    if shown and not is_shown(node):
+                        continue
+                    if enabled and not node.getState().contains(pyatspi.STATE_SENSITIVE):
+                        continue
+                    if name is None or re.search(name, node.name or "") \
+                            or re.search(name, text_of(node)):
+                        return node
+                except Exception:  # pylint: disable=broad-except
+                    continue
+        if app is not None and app.poll() is not None:
+            raise Missing(f"the app ended with {app.returncode} while “{name}” was looked for")
+        if time.monotonic() > end:
+            raise Missing(f"no “{name}” ({role}) within {seconds} s; there is: {do_names()}")
+        time.sleep(0.05)
+
+
+def do_start(command, log):
+    global app
+    with open(log, "w", encoding="utf-8") as out:
+        app = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    return app.pid
+
+
+def do_press(name, role="push button|toggle button|button|menu item|check box", seconds=WAIT_S):
+    node = find(name, role, seconds, enabled=True)
+    node.queryAction().doAction(0)
+    return node.name
+
+
+def do_type(name, text, role="text|entry|password text", seconds=WAIT_S):
+    find(name, role, seconds).queryEditableText().setTextContents(text)
+
+
+def do_text(name, role=None, seconds=WAIT_S):
+    """The name, or else the text, of what matches."""
+    node = find(name, role, seconds)
+    return node.name or text_of(node)
+
+
+def do_gone(name, role=None, seconds=WAIT_S):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            find(name, role, 0)
+        except Missing:
+            return
+        time.sleep(0.05)
+    raise Missing(f"“{name}” is still there after {seconds} s")
+
+
+def do_names():
+    """Everything on show, for a failure's report."""
+    root = accessible_app()
+    names = []
+    for node in walk(root) if root is not None else []:
+        try:
+            if is_shown(node) and (node.name or text_of(node)):
+                names.append(f"{node.getRoleName()}: {node.name or text_of(node)}")
+        except Exception:  # pylint: disable=broad-except
+            continue
+    return names[-60:]
+
+
+def do_unnamed():
+    """Controls without a name: none should be."""
+    roles = ("push button", "toggle button", "check box", "text", "entry", "menu item", "slider",
+             "combo box", "switch", "button", "link")
+    found = []
+    for node in walk(accessible_app()):
+        try:
+            if node.getRoleName() in roles and is_shown(node) and not (node.name or "").strip():
+                parent = node.parent
+                found.append(f"{node.getRoleName()} in {parent.getRoleName()} “{parent.name}”")
+        except Exception:  # pylint: disable=broad-except
+            continue
+    return found
+
+
+def xdotool(*words):
+    return subprocess.run(["xdotool", *map(str, words)], check=True, capture_output=True,
+                          text=True).stdout.strip()
+
+
+def window_of(pid):
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--pid", str(pid)],
+                               capture_output=True, text=True, check=False).stdout.split()
+        if found:
+            return found[-1]
+        time.sleep(0.1)
+    raise Missing("the window is not on the display")
+
+
+def geometry(window):
+    values = dict(line.split("=") for line in
+                  xdotool("getwindowgeometry", "--shell", window).splitlines())
+    return {key: int(values[key]) for key in ("X", "Y", "WIDTH", "HEIGHT")}
+
+
+def do_drop(source, files):
+    """Drags FILES from a window of their own (the program SOURCE) onto the app's window."""
+    giver = subprocess.Popen([source, *files], stdout=subprocess.PIPE, text=True)
+    try:
+        giver.stdout.readline()  # it says when its window is drawn
+        place = geometry(window_of(giver.pid))
+        target = geometry(window_of(app.pid))
+        xdotool("mousemove", place["X"] + place["WIDTH"] // 2, place["Y"] + place["HEIGHT"] // 2)
+        xdotool("mousedown", 1)
+        for _ in range(8):
+            xdotool("mousemove_relative", "--sync", "--", 10, 0)
+        for nudge in (0, 3, 6):
+            xdotool("mousemove", target["X"] + target["WIDTH"] // 2 + nudge,
+                    target["Y"] + target["HEIGHT"] // 2 + nudge)
+            time.sleep(0.2)  # a drop site is asked and answers between moves
+        xdotool("mouseup", 1)
+    finally:
+        try:
+            giver.wait(5)    # it ends by itself once it has given
+        except subprocess.TimeoutExpired:
+            giver.terminate()
+            giver.wait()
+
+
+def do_resize(width, height):
+    xdotool("windowsize", "--sync", window_of(app.pid), width, height)
+
+
+def do_place(x, y):
+    xdotool("windowmove", window_of(app.pid), x, y)
+
+
+def do_key(keys):
+    xdotool("key", "--window", window_of(app.pid), keys)
+
+
+def do_geometry():
+    return geometry(window_of(app.pid))
+
+
+def do_shot(file):
+    subprocess.run(["import", "-silent", "-window", "root", file], check=True)
+
+
+def do_count_color(color, fuzz="6%"):
+    """How many pixels of the display are of about this colour."""
+    out = subprocess.run(["convert", "x:root", "-fill", "white", "-fuzz", fuzz, "-opaque", color,
+                          "-fill", "black", "+opaque", "white", "-format", "%[fx:mean*w*h]",
+                          "info:"], check=True, capture_output=True, text=True).stdout
+    return int(float(out))
+
+
+def do_stop():
+    if app is not None and app.poll() is None:
+        app.send_signal(signal.SIGTERM)
+        try:
+            app.wait(10)
+        except subprocess.TimeoutExpired:
+            app.kill()
+            app.wait()
+    return app.returncode if app is not None else None
+
+
+def main():
+    for line in sys.stdin:
+        request = json.loads(line)
+        verb = request.pop("do")
+        try:
+            answer = {"ok": True, "value": globals()["do_" + verb](**request)}
+        except Missing as missing:
+            answer = {"ok": False, "why": str(missing)}
+        except Exception as error:  # pylint: disable=broad-except
+            answer = {"ok": False, "why": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+    do_stop()
+    os._exit(0)  # pyatspi's threads do not end by themselves
+
+
+main()

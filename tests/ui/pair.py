@@ -13,9 +13,6 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import lab as labs
-
-labs.enter()
-
 from lab import BUILD, Failure, Lab, Server
 from sides import Side
 
@@ -28,13 +25,12 @@ def digest(path):
 
 
 class Pair:
-    def __init__(self, number, runs):
+    def __init__(self):
         self.begin = time.monotonic()
         self.pictures = os.path.join(BUILD, "pair")
         shutil.rmtree(self.pictures, ignore_errors=True)
         os.makedirs(self.pictures)
         self.steps = 0
-        self.title = f"run {number} of {runs}: " if runs > 1 else ""
         self.lab = Lab()
         self.server = Server(self.lab)
         self.anna = Side(self.lab, "a", "Anna", self.server)
@@ -42,7 +38,7 @@ class Pair:
 
     def step(self, sentence):
         self.steps += 1
-        print(f"{time.monotonic() - self.begin:6.2f} s  {self.title}{sentence}", flush=True)
+        print(f"{time.monotonic() - self.begin:6.2f} s  {sentence}", flush=True)
         for side in (self.anna, self.ben):
             side.shot(os.path.join(self.pictures, f"{self.steps:02}-{side.name.lower()}.png"))
 
@@ -134,31 +130,38 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev pair", description=__doc__)
     parser.add_argument("--runs", type=int, default=1, help="how many times")
     options = parser.parse_args()
-    failed = 0
-    for number in range(1, options.runs + 1):
-        if options.runs > 1:
-            # Each in a network of its own.
+    if options.runs > 1:
+        # Each in a network of its own.
+        failed = 0
+        for number in range(1, options.runs + 1):
             status = os.spawnv(os.P_WAIT, sys.executable, [sys.executable, __file__])
-            print(f"run {number} of {options.runs}: {'passed' if status == 0 else 'FAILED'}", flush=True)
             failed += status != 0
-            continue
-        pair = None
-        try:
-            pair = Pair(number, options.runs)
-            pair.run()
-            print(f"Pictures of every step: {pair.pictures}")
-        except Failure as failure:
-            failed += 1
-            print(f"FAILED: {failure}")
-            if pair is not None:
-                try:
-                    pair.step("where it failed")
-                except (Failure, OSError):
-                    pass
-        finally:
-            if pair is not None:
-                pair.close()
-    sys.exit(1 if failed else 0)
+            print(f"run {number} of {options.runs}: {'FAILED' if status else 'passed'}", flush=True)
+        print(f"{options.runs - failed} passed, {failed} failed")
+        sys.exit(1 if failed else 0)
+    labs.enter()
+    sys.exit(run_once())
+
+
+def run_once():
+    """The exit code."""
+    pair = None
+    try:
+        pair = Pair()
+        pair.run()
+        print(f"Pictures of every step: {pair.pictures}")
+        return 0
+    except Failure as failure:
+        print(f"FAILED: {failure}", flush=True)
+        if pair is not None:
+            try:
+                pair.step("where it failed")
+            except (Failure, OSError):
+                pass
+        return 1
+    finally:
+        if pair is not None:
+            pair.close()
 
 
 main()

@@ -250,7 +250,7 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   server = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, argv[1], "--listen", "127.0.0.1:0",
-                             "--print-address", "--join-burst", "1000", NULL);
+                             "--print-address", "--config", argv[2], NULL);
   g_assert_no_error (error);
   lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (server));
   line = g_data_input_stream_read_line (lines, NULL, NULL, &error);

@@ -123,12 +123,23 @@ class Lab:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Server:
-    """alongside-signald on a free port (or PORT), with more arguments if given."""
+# One address plays everybody here: its limit on tries is another test's matter.
+SERVER_CONFIG = """[limits]
+join-burst=100000
+connect-burst=100000
+connections-per-address=1000
+"""
 
-    def __init__(self, lab, *arguments, port=0):
-        self.process = lab.start([SIGNALD, "--listen", f"{lab.address}:{port}", "--print-address",
-                                  *arguments], stdout=subprocess.PIPE, text=True)
+
+class Server:
+    """alongside-signald on a free port (or PORT)."""
+
+    def __init__(self, lab, port=0, config=SERVER_CONFIG):
+        with open(lab.path("signald.conf"), "w", encoding="utf-8") as out:
+            out.write(config)
+        self.process = lab.start([SIGNALD, "--config", lab.path("signald.conf"), "--listen",
+                                  f"{lab.address}:{port}", "--print-address"],
+                                 stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("listening "):
             raise Failure(f"the server does not listen: {line!r}")

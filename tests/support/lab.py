@@ -43,7 +43,10 @@ def enter():
             stdout=subprocess.DEVNULL, check=False).returncode != 0:
         return
     os.environ[INSIDE] = "namespaces"
-    setup = "mount -t tmpfs none /run && mkdir /run/netns && ip link set lo up && exec \"$@\""
+    # X servers in here must not take the sockets of those outside.
+    setup = ("mount -t tmpfs none /run && mkdir /run/netns && ip link set lo up && "
+             "mkdir -p /tmp/.X11-unix && mount -t tmpfs -o mode=1777 none /tmp/.X11-unix && "
+             "exec \"$@\"")
     os.execvp("unshare", ["unshare", *flags, "sh", "-c", setup, "sh", sys.executable, *sys.argv])
 
 

@@ -31,13 +31,13 @@ class Side:
         self.log = os.path.join(self.folder, "app.log")
         read, write = os.pipe()
         self.display_server = lab.start(
-            [*lab.on(host), "Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24",
-             "-nolisten", "tcp"], pass_fds=[write], stderr=subprocess.DEVNULL)
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24",
+             "-nolisten", "tcp", "-noreset"], pass_fds=[write], stderr=subprocess.DEVNULL)
         os.close(write)
         if not select.select([read], [], [], 20)[0]:
             raise Failure("Xvfb did not start")
-        self.display = ":" + os.read(read, 16).decode().strip()
-        os.close(read)
+        with os.fdopen(read) as line:
+            self.display = ":" + line.readline().strip()
         runtime = lab.make_folder(name, "runtime")
         os.chmod(runtime, 0o700)
         self.env = {
@@ -62,7 +62,7 @@ class Side:
         self.hand = lab.start(
             [*lab.on(host), "dbus-run-session", "--", "/usr/bin/python3",
              os.path.join(HERE, "hand.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=self.env)
+            stderr=open(os.path.join(self.folder, "hand.log"), "w"), text=True, env=self.env)
         self.app = app
 
     def set(self, key, value):

@@ -16,7 +16,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 APP = os.path.join(BUILD, "src/ui/alongside-gtk")
 DRAG_SOURCE = os.path.join(BUILD, "tests/ui/drag-source")
 SCHEMA = "org.alongside.Alongside"
-CALL_S = 60
 
 
 class Side:
@@ -75,11 +74,12 @@ class Side:
     def call(self, verb, **arguments):
         self.hand.stdin.write(json.dumps({"do": verb, **arguments}) + "\n")
         self.hand.stdin.flush()
-        if not select.select([self.hand.stdout], [], [], CALL_S)[0]:
-            raise Failure(f"{self.name}: {verb} {arguments} got no answer in {CALL_S} s")
-        line = self.hand.stdout.readline()
-        if not line:
-            raise Failure(f"{self.name}: the hand is gone")
+        while True:
+            line = self.hand.stdout.readline()
+            if not line:
+                raise Failure(f"{self.name}: the hand is gone")
+            if line.startswith("{"):  # else it is from something the session has started
+                break
         answer = json.loads(line)
         if not answer["ok"]:
             raise Failure(f"{self.name}: {verb} {arguments}: {answer['why']}\n{self.app_log()}")

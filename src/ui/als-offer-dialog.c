@@ -7,6 +7,8 @@
 
 #include "ui/als-offer-dialog.h"
 
+#include "ui/als-ui-platform.h"
+
 #include <glib/gi18n.h>
 
 #define MAX_NAMES_SHOWN 6
@@ -59,7 +61,7 @@ make_file_row (const char *name, const char *size)
   gtk_label_set_ellipsize (GTK_LABEL (name_label), PANGO_ELLIPSIZE_MIDDLE);
   gtk_label_set_xalign (GTK_LABEL (name_label), 0);
   gtk_widget_set_hexpand (name_label, TRUE);
-  gtk_widget_set_tooltip_text (name_label, name);
+  als_ui_show_text_as_tooltip (GTK_LABEL (name_label));
   gtk_widget_add_css_class (size_label, "dim-label");
   gtk_widget_add_css_class (size_label, "numeric");
   gtk_box_append (GTK_BOX (box), name_label);

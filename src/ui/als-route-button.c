@@ -18,6 +18,7 @@ struct _AlsRouteButton
   GtkMenuButton *button;
   GtkImage *icon;
   GtkLabel *label;
+  GtkLabel *short_label; /* where there is no room for the other */
   GtkLabel *kind;
   GtkLabel *kind_explained;
   GtkLabel *remote;
@@ -65,6 +66,7 @@ update_route (AlsRouteButton *self)
   AlsPathKind kind = als_visit_get_path_kind (self->visit);
   const char *remote = als_visit_get_path_remote (self->visit);
   g_autofree char *round_trip = format_round_trip (als_visit_get_rtt_us (self->visit));
+  g_autofree char *route = NULL;
   g_autofree char *text = NULL;
   g_autofree char *name = NULL;
 
@@ -74,14 +76,14 @@ update_route (AlsRouteButton *self)
     g_clear_pointer (&round_trip, g_free);
   if (round_trip != NULL)
     /* Translators: a kind of path such as "via the relay", and a time such as "42 ms" */
-    text = g_strdup_printf (_("Encrypted end to end · %1$s · %2$s"),
-                            als_ui_format_path_kind (kind), round_trip);
+    route = g_strdup_printf (_("%1$s · %2$s"), als_ui_format_path_kind (kind), round_trip);
   else
-    /* Translators: a kind of path such as "via the relay" */
-    text = g_strdup_printf (_("Encrypted end to end · %s"), als_ui_format_path_kind (kind));
+    route = g_strdup (als_ui_format_path_kind (kind));
+  /* Translators: %s is a path, and perhaps a time, such as "via the relay · 42 ms" */
+  text = g_strdup_printf (_("Encrypted end to end · %s"), route);
 
   gtk_label_set_label (self->label, text);
-  gtk_widget_set_tooltip_text (GTK_WIDGET (self->button), text);
+  gtk_label_set_label (self->short_label, route);
   /* Translators: %s is a line such as "Encrypted end to end · via the relay · 42 ms" */
   name = g_strdup_printf (_("Route: %s"), text);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->button), GTK_ACCESSIBLE_PROPERTY_LABEL, name,
@@ -134,6 +136,7 @@ als_route_button_class_init (AlsRouteButtonClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, button);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, icon);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, label);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, short_label);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, kind);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, kind_explained);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote);

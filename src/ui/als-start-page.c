@@ -26,8 +26,10 @@ struct _AlsStartPage
   GtkLabel *reach_label;
   GtkLabel *busy_title;
   GtkLabel *busy_sentence;
+  GtkButton *busy_button;
   GtkLabel *failed_title;
   GtkLabel *failed_sentence;
+  GtkButton *failed_button;
   GtkLabel *wrong_label;
   GtkEntry *entry;
   GtkWidget *connect_button;
@@ -132,8 +134,11 @@ update_reach (AlsStartPage *self)
 }
 
 static void
-update_busy (AlsStartPage *self, const char *title, const char *sentence)
+update_busy (AlsStartPage *self, const char *title, const char *sentence, const char *button)
 {
+  gtk_widget_set_visible (GTK_WIDGET (self->busy_button), button != NULL);
+  if (button != NULL)
+    gtk_button_set_label (self->busy_button, button);
   gtk_label_set_label (self->busy_title, title);
   gtk_label_set_label (self->busy_sentence, sentence);
   gtk_stack_set_visible_child_name (self->code_stack, "busy");
@@ -148,7 +153,7 @@ update_code (AlsStartPage *self)
 
   if (code == NULL)
     {
-      update_busy (self, _("One moment…"), _("The code is being made."));
+      update_busy (self, _("One moment…"), _("The code is being made."), NULL);
       return;
     }
   spelt = als_ui_format_spell_digits (code);
@@ -170,7 +175,7 @@ update_invite (AlsStartPage *self)
 
   if (self->invite == NULL)
     {
-      update_busy (self, _("One moment…"), _("The code is being made."));
+      update_busy (self, _("One moment…"), _("The code is being made."), NULL);
       update_expiry (self);
       return;
     }
@@ -181,7 +186,8 @@ update_invite (AlsStartPage *self)
       break;
     case ALS_VISIT_CHECKING:
       update_busy (self, _("Somebody Typed Your Code"),
-                   _("The two computers check it. You will be asked before anything is shown."));
+                   _("The two computers check it. You will be asked before anything is shown."),
+                   _("_New Code"));
       break;
     case ALS_VISIT_ASKING:
       peer = als_visit_get_peer_name (self->invite);
@@ -189,12 +195,15 @@ update_invite (AlsStartPage *self)
         peer = _("Somebody");
       /* Translators: %s is the name of the other person */
       text = g_strdup_printf (_("%s Asks to Help You"), peer);
-      update_busy (self, text, _("It is your move: answer the question."));
+      update_busy (self, text, _("It is your move: answer the question."), NULL);
       break;
     case ALS_VISIT_ENDED:
       als_ui_error_describe (als_visit_get_error (self->invite), TRUE, &error);
       gtk_label_set_label (self->failed_title, error.title);
       gtk_label_set_label (self->failed_sentence, error.sentence);
+      gtk_button_set_label (self->failed_button, error.next == ALS_UI_NEXT_TRY_AGAIN
+                                                   ? _("_Try Again")
+                                                   : _("_New Code"));
       gtk_stack_set_visible_child_name (self->code_stack, "failed");
       break;
     case ALS_VISIT_IDLE:
@@ -204,11 +213,11 @@ update_invite (AlsStartPage *self)
         {
           als_ui_error_describe (als_visit_get_problem (self->invite), TRUE, &error);
           text = g_strdup_printf ("%s %s", error.sentence, _("Trying again by itself…"));
-          update_busy (self, error.title, text);
+          update_busy (self, error.title, text, _("_Try Now"));
         }
       else
         update_busy (self, _("One moment…"),
-                     _("Waiting for the server to give a number for your code."));
+                     _("Waiting for the server to give a number for your code."), NULL);
       break;
     }
   update_expiry (self);
@@ -328,6 +337,12 @@ als_start_page_clear_code (AlsStartPage *self)
   gtk_editable_set_text (GTK_EDITABLE (self->entry), "");
 }
 
+void
+als_start_page_take_focus (AlsStartPage *self)
+{
+  gtk_widget_grab_focus (GTK_WIDGET (self->entry));
+}
+
 const char *
 als_start_page_get_text (AlsStartPage *self)
 {
@@ -383,8 +398,10 @@ als_start_page_class_init (AlsStartPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, reach_label);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, busy_title);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, busy_sentence);
+  gtk_widget_class_bind_template_child (widget_class, AlsStartPage, busy_button);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, failed_title);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, failed_sentence);
+  gtk_widget_class_bind_template_child (widget_class, AlsStartPage, failed_button);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, wrong_label);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, entry);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, connect_button);
@@ -399,5 +416,8 @@ static void
 als_start_page_init (AlsStartPage *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+  /* Digits read from left to right everywhere; groups of them would not by themselves. */
+  gtk_widget_set_direction (GTK_WIDGET (self->code_label), GTK_TEXT_DIR_LTR);
+  gtk_widget_set_direction (GTK_WIDGET (self->entry), GTK_TEXT_DIR_LTR);
   update_invite (self);
 }

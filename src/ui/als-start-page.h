@@ -24,6 +24,9 @@ void        als_start_page_set_invite    (AlsStartPage *self, AlsVisit *invite);
 void        als_start_page_fill_code     (AlsStartPage *self, const char *text);
 /* A sentence under the field, which keeps its text. NULL: none. */
 void        als_start_page_set_error     (AlsStartPage *self, const char *sentence);
+/* The keyboard goes to the field: a code can be typed at once, and Ctrl+C still copies ours, since
+ * an entry leaves that key alone while nothing is selected in it. */
+void        als_start_page_take_focus    (AlsStartPage *self);
 void        als_start_page_clear_code    (AlsStartPage *self);
 const char *als_start_page_get_text      (AlsStartPage *self);
 

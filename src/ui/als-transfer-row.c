@@ -44,7 +44,6 @@ update_row (AlsTransferRow *self)
   fraction = info.bytes_total > 0 ? (double) info.bytes_done / (double) info.bytes_total : 0;
 
   gtk_label_set_label (self->title, title);
-  gtk_widget_set_tooltip_text (GTK_WIDGET (self->title), title);
   gtk_label_set_label (self->subtitle, subtitle);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
   if (info.state == ALS_TRANSFER_FAILED)
@@ -120,6 +119,7 @@ static void
 als_transfer_row_init (AlsTransferRow *self)
 {
   gtk_widget_init_template (GTK_WIDGET (self));
+  als_ui_show_text_as_tooltip (self->title);
 }
 
 GtkWidget *

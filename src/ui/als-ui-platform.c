@@ -160,6 +160,24 @@ als_ui_can_capture_screen (GdkDisplay *display)
   return g_str_equal (G_OBJECT_TYPE_NAME (display), "GdkX11Display");
 }
 
+/* Tooltips ------------------------------------------------------------------------------------ */
+
+static gboolean
+query_tooltip_cb (GtkLabel *label, int x, int y, gboolean keyboard, GtkTooltip *tooltip)
+{
+  gtk_tooltip_set_text (tooltip, gtk_label_get_label (label));
+  return TRUE;
+}
+
+/* Not by gtk_widget_set_tooltip_text (): up to GTK 4.8 it leaves an idle that complains when the
+ * widget has lost its window before it runs. */
+void
+als_ui_show_text_as_tooltip (GtkLabel *label)
+{
+  g_signal_connect (label, "query-tooltip", G_CALLBACK (query_tooltip_cb), NULL);
+  gtk_widget_set_has_tooltip (GTK_WIDGET (label), TRUE);
+}
+
 /* Choosers: GtkFileDialog is newer than GTK 4.8 ------------------------------------------------ */
 
 G_GNUC_BEGIN_IGNORE_DEPRECATIONS

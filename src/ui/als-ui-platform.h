@@ -19,6 +19,9 @@ void     als_ui_notify              (GApplication *app, const char *id, GNotific
 /* Whether the screen of this desktop can be captured. */
 gboolean als_ui_can_capture_screen  (GdkDisplay *display);
 
+/* The whole text of a label that may be cut off. */
+void     als_ui_show_text_as_tooltip (GtkLabel *label);
+
 typedef void (*AlsUiFolderFunc) (GFile *folder, gpointer user_data);
 typedef void (*AlsUiFilesFunc) (GPtrArray *files, gpointer user_data);
 

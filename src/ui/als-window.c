@@ -56,6 +56,8 @@ static void
 show_page (AlsWindow *self, const char *name)
 {
   gtk_stack_set_visible_child_name (self->pages, name);
+  if (g_str_equal (name, "start"))
+    als_start_page_take_focus (self->start_page);
   als_window_update_actions (self);
 }
 
@@ -95,6 +97,21 @@ notify (AlsWindow *self, const char *id, const char *title, const char *body, gb
   als_ui_notify (G_APPLICATION (app), id, notification);
 }
 
+/* PEER: NULL: nobody. */
+static void
+set_titles (AlsWindow *self, const char *peer)
+{
+  g_autofree char *title = NULL;
+
+  if (peer == NULL)
+    title = g_strdup (_("Alongside"));
+  else
+    /* Translators: the title of the window; %s is the name of the other person */
+    title = g_strdup_printf (_("%s – Alongside"), peer);
+  gtk_window_set_title (GTK_WINDOW (self), title);
+  adw_window_title_set_title (self->title, peer != NULL ? peer : title);
+}
+
 /* The session --------------------------------------------------------------------------------- */
 
 static void
@@ -104,7 +121,7 @@ update_session (AlsWindow *self)
 
   if (self->session == NULL || !is_running (self->session))
     return;
-  adw_window_title_set_subtitle (self->title, get_peer (self->session));
+  set_titles (self, get_peer (self->session));
   if (als_visit_get_is_sharing (self->session))
     {
       /* Translators: %s is the name of the other person */
@@ -157,7 +174,7 @@ leave_session (AlsWindow *self)
   self->inhibit_cookie = 0;
   withdraw (self, NOTIFY_SHARING);
   gtk_window_unfullscreen (GTK_WINDOW (self));
-  adw_window_title_set_subtitle (self->title, "");
+  set_titles (self, NULL);
 }
 
 static void
@@ -544,5 +561,6 @@ als_window_new (AlsApplication *app)
     g_signal_connect_object (self->settings, keys[i], G_CALLBACK (settings_changed_cb), self,
                              G_CONNECT_SWAPPED);
   als_window_start_invite (self);
+  als_start_page_take_focus (self->start_page);
   return self;
 }

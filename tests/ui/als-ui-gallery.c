@@ -80,6 +80,10 @@ show_state (AlsApplication *app, const AlsUiState *state)
   save_picture (top, state->name);
   if (top != GTK_WINDOW (window))
     gtk_window_destroy (top);
+  /* GTK 4.8 complains about a popover that is destroyed while it is open. */
+  gtk_widget_set_visible (GTK_WIDGET (window), FALSE);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
   gtk_window_destroy (GTK_WINDOW (window));
 }
 

@@ -19,7 +19,8 @@ trap finish EXIT
 trap 'exit 1' INT TERM
 
 mkfifo "$work/display"
-Xvfb -displayfd 3 -screen 0 1280x900x24 -nolisten tcp -dpi 96 3>"$work/display" 2>"$work/xvfb.log" &
+# So large that the pointer, which starts in its middle, is on no window: no tooltips.
+Xvfb -displayfd 3 -screen 0 2600x1900x24 -nolisten tcp -dpi 96 3>"$work/display" 2>"$work/xvfb.log" &
 xvfb=$!
 read -r number <"$work/display" || { cat "$work/xvfb.log"; exit 1; }
 

@@ -116,5 +116,6 @@ als_consent_dialog_new (GtkWindow *parent, AlsVisit *visit, GSettings *settings)
     gtk_widget_add_css_class (self->warning, "als-first-time");
   adw_message_dialog_set_response_enabled (ADW_MESSAGE_DIALOG (self), "screen", can_capture);
   gtk_widget_set_visible (self->no_screen, !can_capture);
+  als_ui_prepare_dialog (GTK_WINDOW (self));
   return self;
 }

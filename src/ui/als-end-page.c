@@ -46,8 +46,8 @@ als_end_page_set_visit (AlsEndPage *self, AlsVisit *visit, gboolean may_retry)
                                    : "dialog-warning-symbolic");
   can_retry = text.next == ALS_UI_NEXT_TRY_AGAIN && may_retry;
   gtk_widget_set_visible (self->again_button, can_retry);
-  gtk_button_set_label (self->start_button, als_visit_get_is_inviter (visit) ? _("_New Code")
-                                                                             : _("_Start Page"));
+  gtk_button_set_label (self->start_button, als_visit_get_is_inviter (visit) ? _("New Code")
+                                                                             : _("Start Page"));
   if (can_retry)
     gtk_widget_remove_css_class (GTK_WIDGET (self->start_button), "suggested-action");
   else

@@ -56,6 +56,7 @@ make_file_row (const char *name, const char *size)
   GtkWidget *box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 12);
   GtkWidget *name_label = gtk_label_new (name);
   GtkWidget *size_label = gtk_label_new (size);
+  g_autofree char *text = *size != '\0' ? g_strdup_printf ("%s, %s", name, size) : g_strdup (name);
 
   gtk_widget_add_css_class (box, "als-file-row");
   gtk_label_set_ellipsize (GTK_LABEL (name_label), PANGO_ELLIPSIZE_MIDDLE);
@@ -69,6 +70,7 @@ make_file_row (const char *name, const char *size)
   gtk_list_box_row_set_child (GTK_LIST_BOX_ROW (row), box);
   gtk_list_box_row_set_activatable (GTK_LIST_BOX_ROW (row), FALSE);
   gtk_widget_set_focusable (row, FALSE);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (row), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
   return row;
 }
 
@@ -148,5 +150,6 @@ als_offer_dialog_new (GtkWindow *parent, AlsVisitTransfer *transfer, const char 
   self->transfer = g_object_ref (transfer);
   fill (self, peer, folder);
   g_signal_connect_swapped (transfer, "changed", G_CALLBACK (transfer_changed_cb), self);
+  als_ui_prepare_dialog (GTK_WINDOW (self));
   return self;
 }

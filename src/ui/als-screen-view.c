@@ -9,6 +9,8 @@
 
 #include "ui/als-screen-paintable.h"
 
+#include "ui/als-ui-platform.h"
+
 #include <glib/gi18n.h>
 
 struct _AlsScreenView
@@ -36,7 +38,7 @@ update_view (AlsScreenView *self)
   gboolean is_reconnecting = self->visit != NULL &&
                              als_visit_get_state (self->visit) == ALS_VISIT_RECONNECTING;
 
-  gtk_stack_set_visible_child_name (self->stack, has_picture ? "picture" : "waiting");
+  als_ui_show_stack_page (self->stack, has_picture ? "picture" : "waiting");
   if (is_reconnecting)
     {
       adw_status_page_set_title (self->waiting, _("Looking for a New Path"));

@@ -11,6 +11,8 @@
 #include "ui/als-screen-view.h"
 #include "ui/als-transfer-list.h"
 
+#include "ui/als-ui-platform.h"
+
 #include <glib/gi18n.h>
 
 struct _AlsSessionPage
@@ -25,7 +27,6 @@ struct _AlsSessionPage
   GtkWidget *drop_hint;
   AlsTransferList *transfers;
   AlsScreenView *screen;
-  GtkRevealer *files_revealer;
   AlsTransferList *view_transfers;
   GtkWidget *fullscreen_bar;
   GtkLabel *fullscreen_label;
@@ -80,8 +81,8 @@ describe_inviter (AlsSessionPage *self, const char *peer)
   adw_status_page_set_icon_name (self->status, icon);
   gtk_widget_set_visible (GTK_WIDGET (self->share_button), may_see);
   gtk_button_set_label (self->share_button, als_visit_get_is_sharing (self->visit)
-                                              ? _("_Hide My Screen")
-                                              : _("_Show My Screen Again"));
+                                              ? _("Hide My Screen")
+                                              : _("Show My Screen Again"));
 }
 
 static void
@@ -142,7 +143,7 @@ update_page (AlsSessionPage *self)
   gtk_label_set_label (self->fullscreen_label, banner);
 
   als_screen_view_set_visit (self->screen, is_viewing ? self->visit : NULL);
-  gtk_stack_set_visible_child_name (self->stack, is_viewing ? "view" : "talk");
+  als_ui_show_stack_page (self->stack, is_viewing ? "view" : "talk");
   gtk_widget_set_visible (self->banner, !is_viewing);
   gtk_widget_set_visible (self->footer, !self->fullscreen || !is_viewing);
   gtk_widget_set_visible (self->fullscreen_bar, self->fullscreen);
@@ -237,7 +238,6 @@ als_session_page_class_init (AlsSessionPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, drop_hint);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, transfers);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, screen);
-  gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, files_revealer);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, view_transfers);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, fullscreen_bar);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, fullscreen_label);

@@ -10,6 +10,8 @@
 #include "ui/als-ui-errors.h"
 #include "ui/als-ui-format.h"
 
+#include "ui/als-ui-platform.h"
+
 #include <glib/gi18n.h>
 
 struct _AlsStartPage
@@ -33,7 +35,6 @@ struct _AlsStartPage
   GtkLabel *wrong_label;
   GtkEntry *entry;
   GtkWidget *connect_button;
-  GtkRevealer *error_revealer;
   GtkLabel *error_label;
 };
 
@@ -141,7 +142,7 @@ update_busy (AlsStartPage *self, const char *title, const char *sentence, const 
     gtk_button_set_label (self->busy_button, button);
   gtk_label_set_label (self->busy_title, title);
   gtk_label_set_label (self->busy_sentence, sentence);
-  gtk_stack_set_visible_child_name (self->code_stack, "busy");
+  als_ui_show_stack_page (self->code_stack, "busy");
 }
 
 static void
@@ -163,7 +164,7 @@ update_code (AlsStartPage *self)
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->code_label), GTK_ACCESSIBLE_PROPERTY_LABEL,
                                   name, -1);
   update_reach (self);
-  gtk_stack_set_visible_child_name (self->code_stack, "code");
+  als_ui_show_stack_page (self->code_stack, "code");
 }
 
 static void
@@ -187,7 +188,7 @@ update_invite (AlsStartPage *self)
     case ALS_VISIT_CHECKING:
       update_busy (self, _("Somebody Typed Your Code"),
                    _("The two computers check it. You will be asked before anything is shown."),
-                   _("_New Code"));
+                   _("New Code"));
       break;
     case ALS_VISIT_ASKING:
       peer = als_visit_get_peer_name (self->invite);
@@ -202,9 +203,9 @@ update_invite (AlsStartPage *self)
       gtk_label_set_label (self->failed_title, error.title);
       gtk_label_set_label (self->failed_sentence, error.sentence);
       gtk_button_set_label (self->failed_button, error.next == ALS_UI_NEXT_TRY_AGAIN
-                                                   ? _("_Try Again")
-                                                   : _("_New Code"));
-      gtk_stack_set_visible_child_name (self->code_stack, "failed");
+                                                   ? _("Try Again")
+                                                   : _("New Code"));
+      als_ui_show_stack_page (self->code_stack, "failed");
       break;
     case ALS_VISIT_IDLE:
     case ALS_VISIT_REACHING_SERVER:
@@ -213,7 +214,7 @@ update_invite (AlsStartPage *self)
         {
           als_ui_error_describe (als_visit_get_problem (self->invite), TRUE, &error);
           text = g_strdup_printf ("%s %s", error.sentence, _("Trying again by itself…"));
-          update_busy (self, error.title, text, _("_Try Now"));
+          update_busy (self, error.title, text, _("Try Now"));
         }
       else
         update_busy (self, _("One moment…"),
@@ -315,7 +316,7 @@ als_start_page_fill_code (AlsStartPage *self, const char *text)
 void
 als_start_page_set_error (AlsStartPage *self, const char *sentence)
 {
-  gtk_revealer_set_reveal_child (self->error_revealer, sentence != NULL);
+  gtk_widget_set_visible (GTK_WIDGET (self->error_label), sentence != NULL);
   gtk_accessible_update_state (GTK_ACCESSIBLE (self->entry), GTK_ACCESSIBLE_STATE_INVALID,
                                sentence != NULL ? GTK_ACCESSIBLE_INVALID_TRUE
                                                 : GTK_ACCESSIBLE_INVALID_FALSE, -1);
@@ -405,7 +406,6 @@ als_start_page_class_init (AlsStartPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, wrong_label);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, entry);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, connect_button);
-  gtk_widget_class_bind_template_child (widget_class, AlsStartPage, error_revealer);
   gtk_widget_class_bind_template_child (widget_class, AlsStartPage, error_label);
   gtk_widget_class_bind_template_callback (widget_class, link_activated_cb);
   gtk_widget_class_bind_template_callback (widget_class, entry_changed_cb);

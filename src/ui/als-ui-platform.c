@@ -160,6 +160,60 @@ als_ui_can_capture_screen (GdkDisplay *display)
   return g_str_equal (G_OBJECT_TYPE_NAME (display), "GdkX11Display");
 }
 
+/* Dialogs ------------------------------------------------------------------------------------- */
+
+/* A button with a mnemonic is named twice by GTK 4.8, by its label and by being labelled by it. */
+static void
+name_buttons_once (GtkWidget *widget)
+{
+  if (GTK_IS_BUTTON (widget) && gtk_button_get_label (GTK_BUTTON (widget)) != NULL)
+    {
+      g_auto (GStrv) parts = g_strsplit (gtk_button_get_label (GTK_BUTTON (widget)), "_", -1);
+      g_autofree char *name = g_strjoinv ("", parts);
+
+      gtk_accessible_reset_relation (GTK_ACCESSIBLE (widget), GTK_ACCESSIBLE_RELATION_LABELLED_BY);
+      gtk_accessible_update_property (GTK_ACCESSIBLE (widget), GTK_ACCESSIBLE_PROPERTY_LABEL, name,
+                                      -1);
+      return;
+    }
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    name_buttons_once (child);
+}
+
+static void
+arrange_dialog_cb (GtkWindow *dialog)
+{
+  GtkWidget *button = gtk_window_get_default_widget (dialog);
+
+  name_buttons_once (GTK_WIDGET (dialog));
+  if (button != NULL && gtk_widget_get_mapped (button))
+    gtk_widget_grab_focus (button);
+}
+
+/* Its buttons are others once their room is known, so it is done then, too. */
+void
+als_ui_prepare_dialog (GtkWindow *dialog)
+{
+  g_signal_connect_after (dialog, "map", G_CALLBACK (arrange_dialog_cb), NULL);
+  g_signal_connect_after (dialog, "notify::default-widget", G_CALLBACK (arrange_dialog_cb), NULL);
+}
+
+/* Stacks -------------------------------------------------------------------------------------- */
+
+/* GTK 4.8 tells screen readers of every visible child of a stack, seen or not. */
+void
+als_ui_show_stack_page (GtkStack *stack, const char *name)
+{
+  GtkWidget *shown = gtk_stack_get_child_by_name (stack, name);
+
+  gtk_widget_set_visible (shown, TRUE);
+  gtk_stack_set_visible_child (stack, shown);
+  for (GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (stack)); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    gtk_widget_set_visible (child, child == shown);
+}
+
 /* Tooltips ------------------------------------------------------------------------------------ */
 
 static gboolean

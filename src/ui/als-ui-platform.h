@@ -19,6 +19,11 @@ void     als_ui_notify              (GApplication *app, const char *id, GNotific
 /* Whether the screen of this desktop can be captured. */
 gboolean als_ui_can_capture_screen  (GdkDisplay *display);
 
+/* An AdwMessageDialog: the keyboard starts on the button that Enter presses, not on the first, and
+ * screen readers read each button's name once. */
+void     als_ui_prepare_dialog      (GtkWindow *dialog);
+/* The page of STACK with NAME; the others are hidden from screen readers, too. */
+void     als_ui_show_stack_page     (GtkStack *stack, const char *name);
 /* The whole text of a label that may be cut off. */
 void     als_ui_show_text_as_tooltip (GtkLabel *label);
 

@@ -72,14 +72,14 @@ enter_cb (AlsWindow *self)
     /* Translators: %s is the name of the other person */
     text = g_strdup_printf (_("Drop to send to %s"), peer);
   gtk_label_set_label (self->drop_label, text);
-  gtk_revealer_set_reveal_child (self->drop_revealer, TRUE);
+  gtk_widget_set_visible (self->drop_overlay, TRUE);
   return GDK_ACTION_COPY;
 }
 
 static void
 leave_cb (AlsWindow *self)
 {
-  gtk_revealer_set_reveal_child (self->drop_revealer, FALSE);
+  gtk_widget_set_visible (self->drop_overlay, FALSE);
 }
 
 void

@@ -36,7 +36,7 @@ struct _AlsWindow
   AlsWaitPage *wait_page;
   AlsSessionPage *session_page;
   AlsEndPage *end_page;
-  GtkRevealer *drop_revealer;
+  GtkWidget *drop_overlay;
   GtkLabel *drop_label;
 };
 

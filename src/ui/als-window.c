@@ -55,7 +55,7 @@ get_peer (AlsVisit *visit)
 static void
 show_page (AlsWindow *self, const char *name)
 {
-  gtk_stack_set_visible_child_name (self->pages, name);
+  als_ui_show_stack_page (self->pages, name);
   if (g_str_equal (name, "start"))
     als_start_page_take_focus (self->start_page);
   als_window_update_actions (self);
@@ -444,13 +444,22 @@ als_window_get_join (AlsWindow *self)
 
 /* Lifecycle ----------------------------------------------------------------------------------- */
 
+static gboolean
+close_now_cb (gpointer user_data)
+{
+  AlsWindow *self = user_data;
+
+  self->force_close = TRUE;
+  gtk_window_close (GTK_WINDOW (self));
+  return G_SOURCE_REMOVE;
+}
+
+/* Later, since the dialog is still on its way out and holds on to this window. */
 static void
 close_response_cb (AlsWindow *self, const char *response)
 {
-  if (!g_str_equal (response, "end"))
-    return;
-  self->force_close = TRUE;
-  gtk_window_close (GTK_WINDOW (self));
+  if (g_str_equal (response, "end"))
+    g_idle_add_full (G_PRIORITY_DEFAULT, close_now_cb, g_object_ref (self), g_object_unref);
 }
 
 static void
@@ -467,6 +476,7 @@ ask_close (AlsWindow *self)
   adw_message_dialog_set_close_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
   g_signal_connect_object (dialog, "response", G_CALLBACK (close_response_cb), self,
                            G_CONNECT_SWAPPED);
+  als_ui_prepare_dialog (GTK_WINDOW (dialog));
   gtk_window_present (GTK_WINDOW (dialog));
 }
 
@@ -529,7 +539,7 @@ als_window_class_init (AlsWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, wait_page);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, session_page);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, end_page);
-  gtk_widget_class_bind_template_child (widget_class, AlsWindow, drop_revealer);
+  gtk_widget_class_bind_template_child (widget_class, AlsWindow, drop_overlay);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, drop_label);
   gtk_widget_class_bind_template_callback (widget_class, connect_requested_cb);
   als_window_install_actions (widget_class);
@@ -561,6 +571,6 @@ als_window_new (AlsApplication *app)
     g_signal_connect_object (self->settings, keys[i], G_CALLBACK (settings_changed_cb), self,
                              G_CONNECT_SWAPPED);
   als_window_start_invite (self);
-  als_start_page_take_focus (self->start_page);
+  show_page (self, "start");
   return self;
 }

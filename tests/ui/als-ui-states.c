@@ -53,7 +53,7 @@ start_burnt (AlsWindow *window)
 static void
 press_connect (AlsWindow *window)
 {
-  GtkWidget *button = als_ui_find (GTK_WIDGET (window), GTK_TYPE_BUTTON, "Co_nnect");
+  GtkWidget *button = als_ui_find (GTK_WIDGET (window), GTK_TYPE_BUTTON, "Connect");
 
   g_signal_emit_by_name (button, "clicked");
 }
@@ -368,18 +368,27 @@ has_text (GtkWidget *widget, const char *text)
   return FALSE;
 }
 
-GtkWidget *
-als_ui_find (GtkWidget *widget, GType type, const char *text)
+static GtkWidget *
+find (GtkWidget *widget, GType type, const char *text, gboolean mapped_only)
 {
-  if (g_type_is_a (G_OBJECT_TYPE (widget), type) && (text == NULL || has_text (widget, text)))
+  if (g_type_is_a (G_OBJECT_TYPE (widget), type) && (text == NULL || has_text (widget, text)) &&
+      (!mapped_only || gtk_widget_get_mapped (widget)))
     return widget;
   for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
        child = gtk_widget_get_next_sibling (child))
     {
-      GtkWidget *found = als_ui_find (child, type, text);
+      GtkWidget *found = find (child, type, text, mapped_only);
 
       if (found != NULL)
         return found;
     }
   return NULL;
+}
+
+GtkWidget *
+als_ui_find (GtkWidget *widget, GType type, const char *text)
+{
+  GtkWidget *shown = find (widget, type, text, TRUE);
+
+  return shown != NULL ? shown : find (widget, type, text, FALSE);
 }

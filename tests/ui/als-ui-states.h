@@ -20,7 +20,8 @@ extern const guint als_ui_n_states;
 
 /* The dialog above WINDOW, or WINDOW itself. */
 GtkWindow *als_ui_top_window (AlsWindow *window);
-/* The first child below WIDGET of TYPE whose text, label or title is TEXT (NULL: any). Nullable. */
+/* The first child below WIDGET of TYPE whose text, label or title is TEXT (NULL: any), one that is
+ * seen if there is one. Nullable. */
 GtkWidget *als_ui_find       (GtkWidget *widget, GType type, const char *text);
 
 G_END_DECLS

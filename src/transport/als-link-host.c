@@ -510,7 +510,8 @@ host_free (AlsLink *link)
 
   als_mailbox_close (self->inbox);
   als_mailbox_unref (self->inbox);
-  /* Where the carrier's thread is ours, or has ended already, this is the last chance. */
+  /* A thread owns its context while it lives. Ours to take: it is this thread's own, or the other
+   * one has ended, and nobody would read what is posted to it. */
   if (g_main_context_acquire (self->runner_context))
     {
       runner_free (self->runner);

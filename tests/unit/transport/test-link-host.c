@@ -129,6 +129,7 @@ make_carriers (AlsCarrierType type, AlsPathKind kind, GMainContext *contexts[2],
     }
   for (guint i = 0; i < 2; i++)
     carriers[i]->peer = als_mailbox_ref (carriers[!i]->inbox);
+  carriers[0]->refuse_one_in = type == ALS_CARRIER_MESSAGES ? 7 : 0;
 }
 
 /* --- threads --- */
@@ -138,6 +139,10 @@ typedef struct
   GMainContext *context;
   GMainLoop *loop;
   GThread *thread;
+  AlsMailbox *quit;
+  GMutex lock;
+  GCond started_cond;
+  gboolean started;
 } Worker;
 
 static gpointer
@@ -146,6 +151,10 @@ worker_main (gpointer data)
   Worker *self = data;
 
   g_main_context_push_thread_default (self->context);
+  g_mutex_lock (&self->lock);
+  self->started = TRUE;
+  g_cond_signal (&self->started_cond);
+  g_mutex_unlock (&self->lock);
   g_main_loop_run (self->loop);
   while (g_main_context_iteration (self->context, FALSE))
     ;
@@ -154,31 +163,38 @@ worker_main (gpointer data)
 }
 
 static void
+quit_worker (GPtrArray *items, gpointer user_data)
+{
+  g_main_loop_quit (((Worker *) user_data)->loop);
+}
+
+static void
 worker_start (Worker *self)
 {
   self->context = g_main_context_new ();
   self->loop = g_main_loop_new (self->context, FALSE);
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->started_cond);
+  self->started = FALSE;
+  self->quit = als_mailbox_new (self->context, "quit", quit_worker, self, NULL);
   self->thread = g_thread_new ("worker", worker_main, self);
-}
-
-static gboolean
-quit_loop (gpointer loop)
-{
-  g_main_loop_quit (loop);
-  return G_SOURCE_REMOVE;
+  /* As every thread that has carriers, it owns its context by then. */
+  g_mutex_lock (&self->lock);
+  while (!self->started)
+    g_cond_wait (&self->started_cond, &self->lock);
+  g_mutex_unlock (&self->lock);
 }
 
 /* Behind everything posted so far. */
 static void
 worker_stop (Worker *self)
 {
-  GSource *source = g_idle_source_new ();
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, quit_loop, self->loop, NULL);
-  g_source_attach (source, self->context);
-  g_source_unref (source);
+  als_mailbox_post (self->quit, self);
   g_thread_join (self->thread);
+  als_mailbox_close (self->quit);
+  als_mailbox_unref (self->quit);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->started_cond);
   g_main_loop_unref (self->loop);
   g_main_context_unref (self->context);
 }
@@ -339,7 +355,6 @@ carry_everything (AlsCarrierType type, gboolean own_threads)
   Pair pair;
 
   pair_init (&pair, type, own_threads);
-  pair.carriers[0]->refuse_one_in = type == ALS_CARRIER_MESSAGES ? 7 : 0;
   g_assert_cmpstr (als_link_host_get_remote (pair.ends[0].link), ==, "192.0.2.7:5000");
   g_assert_cmpuint (als_link_get_room (pair.ends[0].link, ALS_LANE_CONTROL), ==, 0);
   g_assert_false (als_link_send_frame (pair.ends[0].link, ALS_LANE_CONTROL, (uint8_t *) "x", 1));

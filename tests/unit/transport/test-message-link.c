@@ -705,7 +705,8 @@ test_authenticated_nonsense (void)
       g_assert_cmpuint (side.ready, ==, 1);
       if (i < G_N_ELEMENTS (bad))
         {
-          memcpy (plain, bad[i].bytes, MIN (bad[i].len, 13));
+          /* What a long one says after its head is zeros. */
+          memcpy (plain, bad[i].bytes, MIN (bad[i].len, bad[i].len > 100 ? 3 : 13));
           len = als_wire_seal (peer, plain, bad[i].len, sealed, 1);
           als_link_receive (link, sealed, len, 1);
         }

@@ -19,7 +19,7 @@
 #define MAX_USERNAME 255
 #define MAX_CREDENTIAL 255
 
-G_DEFINE_QUARK (als-signal-message-error-quark, als_signal_message_error)
+G_DEFINE_QUARK (als - signal - message - error - quark, als_signal_message_error)
 
 AlsSignalMessage *
 als_signal_message_new (AlsSignalType type)
@@ -122,7 +122,7 @@ read_server (AlsReader *reader)
 static GPtrArray *
 read_servers (AlsReader *reader)
 {
-  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_ice_server_free);
+  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify)als_ice_server_free);
   guint n = als_reader_u8 (reader);
 
   if (n > ALS_SIGNAL_MAX_SERVERS)
@@ -235,7 +235,7 @@ als_signal_message_decode (const uint8_t *data, size_t len, GError **error)
   if (!als_reader_done (&reader))
     {
       g_set_error (error, ALS_SIGNAL_MESSAGE_ERROR, ALS_SIGNAL_CODE_BAD_MESSAGE,
-                   "a message of type %d and %zu bytes does not parse", (int) self->type, len);
+                   "a message of type %d and %zu bytes does not parse", (int)self->type, len);
       return NULL;
     }
   return g_steal_pointer (&self);
@@ -271,13 +271,13 @@ write_servers (AlsWriter *writer, GPtrArray *servers)
 {
   guint n = servers != NULL ? servers->len : 0;
 
-  als_writer_u8 (writer, (uint8_t) MIN (n, UINT8_MAX));
+  als_writer_u8 (writer, (uint8_t)MIN (n, UINT8_MAX));
   for (guint i = 0; i < n; i++)
     {
       const AlsIceServer *server = g_ptr_array_index (servers, i);
       gboolean has_login = server->username != NULL && server->credential != NULL;
 
-      als_writer_u8 (writer, (uint8_t) server->kind);
+      als_writer_u8 (writer, (uint8_t)server->kind);
       write_name (writer, server->host, MAX_HOST);
       als_writer_u16 (writer, server->port);
       als_writer_u8 (writer, has_login ? 1 : 0);
@@ -352,8 +352,8 @@ write_fields (AlsWriter *writer, const AlsSignalMessage *self)
 static gboolean
 is_readable (GBytes *bytes)
 {
-  AlsSignalMessage *copy = als_signal_message_decode (g_bytes_get_data (bytes, NULL),
-                                                      g_bytes_get_size (bytes), NULL);
+  AlsSignalMessage *copy
+      = als_signal_message_decode (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), NULL);
 
   if (copy == NULL)
     return FALSE;
@@ -369,7 +369,7 @@ als_signal_message_encode (const AlsSignalMessage *self)
   size_t len = self->payload != NULL ? g_bytes_get_size (self->payload) : 0;
 
   als_writer_init (&writer, ALS_SIGNAL_MAX_MESSAGE);
-  als_writer_u8 (&writer, (uint8_t) self->type);
+  als_writer_u8 (&writer, (uint8_t)self->type);
   write_fields (&writer, self);
   bytes = als_writer_steal (&writer);
   if (bytes == NULL)

@@ -112,7 +112,8 @@ als_http_upgrade_make_refusal (guint status, const char *reason, const char *tex
 }
 
 static AlsHttpUpgradeVerdict
-refuse_with (AlsHttpUpgrade *self, guint status, const char *reason, const char *extra, const char *text)
+refuse_with (
+    AlsHttpUpgrade *self, guint status, const char *reason, const char *extra, const char *text)
 {
   self->answer = make_answer (status, reason, extra, text);
   return ALS_HTTP_UPGRADE_REFUSE;
@@ -129,7 +130,8 @@ static gboolean
 is_token (const char *text, size_t len)
 {
   for (size_t i = 0; i < len; i++)
-    if (!g_ascii_isalnum (text[i]) && (text[i] == '\0' || strchr ("!#$%&'*+-.^_`|~", text[i]) == NULL))
+    if (!g_ascii_isalnum (text[i])
+        && (text[i] == '\0' || strchr ("!#$%&'*+-.^_`|~", text[i]) == NULL))
       return FALSE;
   return len > 0;
 }
@@ -138,12 +140,13 @@ static gboolean
 is_value (const char *text)
 {
   for (; *text != '\0'; text++)
-    if ((guchar) *text < 0x20 ? *text != '\t' : *text == 0x7f)
+    if ((guchar)*text < 0x20 ? *text != '\t' : *text == 0x7f)
       return FALSE;
   return TRUE;
 }
 
-/* Whether a comma separated list holds TOKEN; protocols are compared exactly, the rest without case. */
+/* Whether a comma separated list holds TOKEN; protocols are compared exactly, the rest without
+ * case. */
 static gboolean
 has_token (const char *list, const char *token, gboolean exactly)
 {
@@ -180,8 +183,8 @@ make_accept (const char *key)
   guint8 digest[20];
   gsize len = sizeof digest;
 
-  g_checksum_update (checksum, (const guchar *) key, -1);
-  g_checksum_update (checksum, (const guchar *) ACCEPT_GUID, -1);
+  g_checksum_update (checksum, (const guchar *)key, -1);
+  g_checksum_update (checksum, (const guchar *)ACCEPT_GUID, -1);
   g_checksum_get_digest (checksum, digest, &len);
   return g_base64_encode (digest, len);
 }
@@ -206,7 +209,8 @@ take_header (AlsHttpUpgrade *self, char *line)
 
         if (self->values[i] != NULL && !headers[i].is_list)
           return "a header that comes twice";
-        all = self->values[i] != NULL ? g_strconcat (self->values[i], ",", value, NULL) : g_strdup (value);
+        all = self->values[i] != NULL ? g_strconcat (self->values[i], ",", value, NULL)
+                                      : g_strdup (value);
         g_free (self->values[i]);
         self->values[i] = all;
       }
@@ -265,7 +269,8 @@ judge (AlsHttpUpgrade *self, char **lines)
   if (strcmp (words[2], "HTTP/1.1") != 0)
     return refuse_with (self, 505, "HTTP Version Not Supported", "", "HTTP/1.1 is needed.");
   if (strcmp (words[0], "GET") != 0)
-    return refuse_with (self, 405, "Method Not Allowed", "Allow: GET\r\n", "Only GET is answered here.");
+    return refuse_with (self, 405, "Method Not Allowed", "Allow: GET\r\n",
+                        "Only GET is answered here.");
   is_health = strcmp (words[1], "/healthz") == 0;
   if (!is_health && strcmp (words[1], "/") != 0 && strcmp (words[1], "/v1") != 0)
     return refuse_with (self, 404, "Not Found", "", "There is nothing here.");
@@ -314,7 +319,7 @@ als_http_upgrade_feed (AlsHttpUpgrade *self, const uint8_t *data, size_t len, si
   char *end;
 
   g_assert (self->answer == NULL);
-  g_string_append_len (self->request, (const char *) data, (gssize) taken);
+  g_string_append_len (self->request, (const char *)data, (gssize)taken);
   /* The end may have begun up to three bytes ago. */
   end = g_strstr_len (self->request->str + MAX (before, 3) - 3, -1, "\r\n\r\n");
   if (end != NULL)
@@ -331,7 +336,8 @@ als_http_upgrade_feed (AlsHttpUpgrade *self, const uint8_t *data, size_t len, si
     {
       if (self->request->len < MAX_REQUEST_BYTES)
         return ALS_HTTP_UPGRADE_MORE;
-      return refuse_with (self, 431, "Request Header Fields Too Large", "", "The request is too long.");
+      return refuse_with (self, 431, "Request Header Fields Too Large", "",
+                          "The request is too long.");
     }
   lines = g_strsplit (self->request->str, "\r\n", -1);
   return judge (self, lines);

@@ -20,7 +20,8 @@ als_ice_list_credential (const char *secret, const char *username)
 {
   guint8 mac[SHA1_BYTES];
 
-  if (gnutls_hmac_fast (GNUTLS_MAC_SHA1, secret, strlen (secret), username, strlen (username), mac) < 0)
+  if (gnutls_hmac_fast (GNUTLS_MAC_SHA1, secret, strlen (secret), username, strlen (username), mac)
+      < 0)
     g_error ("GnuTLS has no HMAC-SHA1");
   return g_base64_encode (mac, sizeof mac);
 }
@@ -28,7 +29,7 @@ als_ice_list_credential (const char *secret, const char *username)
 GPtrArray *
 als_ice_list_make (const AlsServerConfig *config, gboolean with_turn, int64_t unix_time_s)
 {
-  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_ice_server_free);
+  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify)als_ice_server_free);
   g_autofree char *username = NULL;
   uint64_t random;
 

@@ -27,7 +27,8 @@ set_error (GError **error, const char *doing, const char *path)
 {
   int code = errno;
 
-  g_set_error (error, G_IO_ERROR, code == EWOULDBLOCK ? G_IO_ERROR_BUSY : g_io_error_from_errno (code),
+  g_set_error (error, G_IO_ERROR,
+               code == EWOULDBLOCK ? G_IO_ERROR_BUSY : g_io_error_from_errno (code),
                "cannot %s %s: %s", doing, path, g_strerror (code));
 }
 
@@ -64,7 +65,7 @@ als_lock_file_write (AlsLockFile *self, const char *text, GError **error)
 {
   size_t len = strlen (text);
 
-  if (pwrite (self->fd, text, len, 0) == (ssize_t) len)
+  if (pwrite (self->fd, text, len, 0) == (ssize_t)len)
     return TRUE;
   set_error (error, "write", "the lock file");
   return FALSE;

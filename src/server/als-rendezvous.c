@@ -24,18 +24,18 @@
 #define SIGNAL_BURST 500
 /* A partner who does not read is sent no more than this. */
 #define MAX_SIGNAL_BACKLOG (256 * 1024)
-/* Clocks and networks are not exact: a client that keeps to the stated figures never meets these. */
+/* Clocks and networks are not exact: who keeps to the stated figures never meets these. */
 #define RELAY_RATE_SLACK 1.05
 #define RELAY_BACKLOG_SLACK 1.25
 
 typedef enum
 {
-  PEER_NEW,     /* has not said HELLO */
+  PEER_NEW, /* has not said HELLO */
   PEER_FREE,
   PEER_JOINING,
   PEER_MEETING,
   PEER_PAIRED,
-  PEER_CLOSED,  /* refused; waits for als_rendezvous_remove () */
+  PEER_CLOSED, /* refused; waits for als_rendezvous_remove () */
 } PeerState;
 
 typedef struct
@@ -69,7 +69,7 @@ struct _AlsRendezvousPeer
   gboolean relay_open;        /* while PAIRED */
   AlsTokenBucket relay_bucket;
   AlsTokenBucket signal_bucket;
-  gboolean limit_told;        /* RATE_LIMITED was said since the bucket last had something */
+  gboolean limit_told; /* RATE_LIMITED was said since the bucket last had something */
 };
 
 struct _AlsRendezvous
@@ -77,13 +77,13 @@ struct _AlsRendezvous
   AlsRendezvousOptions options;
   const AlsRendezvousEffects *effects;
   gpointer user_data;
-  GHashTable *numbers;    /* number -> Registration, owned */
-  GHashTable *tokens;     /* token -> Registration */
-  GHashTable *waiting;    /* number -> GPtrArray of the peers JOINING it */
-  GHashTable *meetings;   /* id -> Meeting, owned */
-  GQueue away;            /* of Registration */
-  GQueue joins;           /* of peers */
-  GQueue meets;           /* of peers */
+  GHashTable *numbers;  /* number -> Registration, owned */
+  GHashTable *tokens;   /* token -> Registration */
+  GHashTable *waiting;  /* number -> GPtrArray of the peers JOINING it */
+  GHashTable *meetings; /* id -> Meeting, owned */
+  GQueue away;          /* of Registration */
+  GQueue joins;         /* of peers */
+  GQueue meets;         /* of peers */
   AlsAddressLimits *join_limits;
   AlsAddressLimits *turn_limits;
   guint n_peers;
@@ -108,8 +108,8 @@ als_rendezvous_options_init (AlsRendezvousOptions *options)
   };
 }
 
-/* Tokens are random and ours. Meeting ids are chosen by clients, but a connection is at one at a time:
- * a pile-up in the table is bounded by what one client may open. */
+/* Tokens are random and ours. Meeting ids are chosen by clients, but a connection is at one at a
+ * time: a pile-up in the table is bounded by what one client may open. */
 static guint
 hash_16_bytes (gconstpointer key)
 {
@@ -137,8 +137,10 @@ registration_free (gpointer data)
 }
 
 AlsRendezvous *
-als_rendezvous_new (const AlsRendezvousOptions *options, const AlsRendezvousEffects *effects,
-                    gpointer user_data, int64_t now_us)
+als_rendezvous_new (const AlsRendezvousOptions *options,
+                    const AlsRendezvousEffects *effects,
+                    gpointer user_data,
+                    int64_t now_us)
 {
   AlsRendezvous *self = g_new0 (AlsRendezvous, 1);
 
@@ -147,10 +149,12 @@ als_rendezvous_new (const AlsRendezvousOptions *options, const AlsRendezvousEffe
   self->user_data = user_data;
   self->numbers = g_hash_table_new_full (NULL, NULL, NULL, registration_free);
   self->tokens = g_hash_table_new (hash_16_bytes, equal_16_bytes);
-  self->waiting = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_ptr_array_unref);
+  self->waiting = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)g_ptr_array_unref);
   self->meetings = g_hash_table_new_full (hash_16_bytes, equal_16_bytes, NULL, g_free);
-  self->join_limits = als_address_limits_new (options->join_burst, options->join_interval_s, now_us);
-  self->turn_limits = als_address_limits_new (options->turn_burst, options->turn_interval_s, now_us);
+  self->join_limits
+      = als_address_limits_new (options->join_burst, options->join_interval_s, now_us);
+  self->turn_limits
+      = als_address_limits_new (options->turn_burst, options->turn_interval_s, now_us);
   return self;
 }
 
@@ -189,7 +193,7 @@ send_message (AlsRendezvous *self, AlsRendezvousPeer *peer, const AlsSignalMessa
 
   if (bytes == NULL)
     {
-      g_critical ("a message of type %d cannot be encoded", (int) message->type);
+      g_critical ("a message of type %d cannot be encoded", (int)message->type);
       return;
     }
   self->effects->send (peer->connection, ALS_LANE_SIGNAL, bytes, self->user_data);
@@ -302,7 +306,8 @@ unpair (AlsRendezvous *self, AlsRendezvousPeer *peer, AlsSignalUnpairReason reas
 /* Waiting. */
 
 static void
-start_waiting (AlsRendezvous *self, AlsRendezvousPeer *peer, PeerState state, uint32_t wait_s, int64_t now_us)
+start_waiting (
+    AlsRendezvous *self, AlsRendezvousPeer *peer, PeerState state, uint32_t wait_s, int64_t now_us)
 {
   set_state (peer, state);
   peer->wait_until_us = now_us + wait_s * G_USEC_PER_SEC;
@@ -374,7 +379,7 @@ draw_number (AlsRendezvous *self, uint32_t *number)
     {
       uint32_t drawn;
 
-      self->effects->random ((uint8_t *) &drawn, sizeof drawn, self->user_data);
+      self->effects->random ((uint8_t *)&drawn, sizeof drawn, self->user_data);
       if (drawn >= fair)
         continue;
       *number = drawn % N_NUMBERS;
@@ -414,7 +419,10 @@ detach (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now_us)
 }
 
 void
-als_rendezvous_refuse (AlsRendezvous *self, AlsRendezvousPeer *peer, AlsSignalCode code, const char *text,
+als_rendezvous_refuse (AlsRendezvous *self,
+                       AlsRendezvousPeer *peer,
+                       AlsSignalCode code,
+                       const char *text,
                        int64_t now_us)
 {
   if (peer->state == PEER_CLOSED)
@@ -450,13 +458,17 @@ als_rendezvous_remove (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now
 /* What peers say. */
 
 static void
-handle_hello (AlsRendezvous *self, AlsRendezvousPeer *peer, const AlsSignalMessage *hello, int64_t now_us)
+handle_hello (AlsRendezvous *self,
+              AlsRendezvousPeer *peer,
+              const AlsSignalMessage *hello,
+              int64_t now_us)
 {
   g_autoptr (AlsSignalMessage) welcome = NULL;
 
   if (hello->version != ALS_SIGNAL_PROTOCOL_VERSION)
     {
-      als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_VERSION, "this server speaks version 1", now_us);
+      als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_VERSION,
+                             "this server speaks version 1", now_us);
       return;
     }
   set_state (peer, PEER_FREE);
@@ -488,7 +500,10 @@ serve_waiting (AlsRendezvous *self, Registration *registration, int64_t now_us)
 }
 
 static void
-handle_register (AlsRendezvous *self, AlsRendezvousPeer *peer, const AlsSignalMessage *message, int64_t now_us)
+handle_register (AlsRendezvous *self,
+                 AlsRendezvousPeer *peer,
+                 const AlsSignalMessage *message,
+                 int64_t now_us)
 {
   g_autoptr (AlsSignalMessage) registered = NULL;
   Registration *registration = NULL;
@@ -506,7 +521,8 @@ handle_register (AlsRendezvous *self, AlsRendezvousPeer *peer, const AlsSignalMe
 
       registration->peer = NULL;
       old->registration = NULL;
-      als_rendezvous_refuse (self, old, ALS_SIGNAL_CODE_IDLE, "replaced by a newer connection", now_us);
+      als_rendezvous_refuse (self, old, ALS_SIGNAL_CODE_IDLE, "replaced by a newer connection",
+                             now_us);
     }
   if (registration == NULL)
     registration = new_registration (self);
@@ -537,7 +553,8 @@ may_ask (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now_us)
   if (peer->registration != NULL)
     send_error (self, peer, ALS_SIGNAL_CODE_BUSY, "you are with somebody already");
   else
-    als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "you are with somebody already", now_us);
+    als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "you are with somebody already",
+                           now_us);
   return FALSE;
 }
 
@@ -587,7 +604,8 @@ replace_in_meeting (AlsRendezvous *self, AlsRendezvousPeer *old, int64_t now_us)
 {
   if (old->state == PEER_PAIRED)
     /* Its connection broke without a sign; the partner hears of it and comes again. */
-    als_rendezvous_refuse (self, old, ALS_SIGNAL_CODE_IDLE, "replaced by a newer connection", now_us);
+    als_rendezvous_refuse (self, old, ALS_SIGNAL_CODE_IDLE, "replaced by a newer connection",
+                           now_us);
   else
     {
       stop_waiting (self, old);
@@ -596,7 +614,10 @@ replace_in_meeting (AlsRendezvous *self, AlsRendezvousPeer *old, int64_t now_us)
 }
 
 static void
-handle_meet (AlsRendezvous *self, AlsRendezvousPeer *peer, const AlsSignalMessage *message, int64_t now_us)
+handle_meet (AlsRendezvous *self,
+             AlsRendezvousPeer *peer,
+             const AlsSignalMessage *message,
+             int64_t now_us)
 {
   int role = message->is_inviter ? 1 : 0;
   Meeting *meeting;
@@ -621,7 +642,7 @@ handle_meet (AlsRendezvous *self, AlsRendezvousPeer *peer, const AlsSignalMessag
     {
       AlsRendezvousPeer *other = meeting->peers[1 - role];
 
-      /* Paired through the meeting, it stays known, so that a newer connection can replace either. */
+      /* Paired through the meeting, it stays known: a newer connection can replace either. */
       g_queue_unlink (&self->meets, &other->wait_link);
       peer->meeting = meeting;
       pair (self, other, peer, now_us);
@@ -647,7 +668,8 @@ forward_signal (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint8_t *dat
 }
 
 static void
-forward_relay (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint8_t *data, size_t len, int64_t now_us)
+forward_relay (
+    AlsRendezvous *self, AlsRendezvousPeer *peer, const uint8_t *data, size_t len, int64_t now_us)
 {
   AlsRendezvousPeer *partner = peer->partner;
   double limit = self->options.relay_backlog * RELAY_BACKLOG_SLACK;
@@ -656,7 +678,8 @@ forward_relay (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint8_t *data
   if (!peer->relay_open)
     return;
   if (!als_token_bucket_take (&peer->relay_bucket, len, now_us)
-      || self->effects->get_backlog (partner->connection, ALS_LANE_RELAY, self->user_data) + len > limit)
+      || self->effects->get_backlog (partner->connection, ALS_LANE_RELAY, self->user_data) + len
+             > limit)
     {
       peer->relay_open = FALSE;
       partner->relay_open = FALSE;
@@ -684,8 +707,8 @@ is_flooding (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now_us)
 }
 
 void
-als_rendezvous_receive (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint8_t *data, size_t len,
-                        int64_t now_us)
+als_rendezvous_receive (
+    AlsRendezvous *self, AlsRendezvousPeer *peer, const uint8_t *data, size_t len, int64_t now_us)
 {
   g_autoptr (AlsSignalMessage) message = NULL;
   g_autoptr (GError) error = NULL;
@@ -700,7 +723,8 @@ als_rendezvous_receive (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint
     }
   if ((message->type == ALS_SIGNAL_HELLO) != (peer->state == PEER_NEW))
     {
-      als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "HELLO comes once, and first", now_us);
+      als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "HELLO comes once, and first",
+                             now_us);
       return;
     }
   if (message->type != ALS_SIGNAL_RELAY && is_flooding (self, peer, now_us))
@@ -732,7 +756,8 @@ als_rendezvous_receive (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint
       else if (peer->state == PEER_PAIRED)
         forward_signal (self, peer, data, len);
       else if (!peer->was_paired)
-        als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "there is no partner", now_us);
+        als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "there is no partner",
+                               now_us);
       break;
     case ALS_SIGNAL_UNPAIR:
       if (peer->state == PEER_PAIRED)
@@ -752,7 +777,8 @@ als_rendezvous_receive (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint
     case ALS_SIGNAL_PAIRED:
     case ALS_SIGNAL_ERROR:
     default:
-      als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "only a server says that", now_us);
+      als_rendezvous_refuse (self, peer, ALS_SIGNAL_CODE_BAD_STATE, "only a server says that",
+                             now_us);
     }
 }
 
@@ -761,19 +787,20 @@ als_rendezvous_receive (AlsRendezvous *self, AlsRendezvousPeer *peer, const uint
 static int64_t
 head_deadline (const GQueue *peers)
 {
-  return peers->head != NULL ? ((AlsRendezvousPeer *) peers->head->data)->wait_until_us : INT64_MAX;
+  return peers->head != NULL ? ((AlsRendezvousPeer *)peers->head->data)->wait_until_us : INT64_MAX;
 }
 
 static int64_t
 away_deadline (AlsRendezvous *self)
 {
-  return self->away.head != NULL ? ((Registration *) self->away.head->data)->expires_us : INT64_MAX;
+  return self->away.head != NULL ? ((Registration *)self->away.head->data)->expires_us : INT64_MAX;
 }
 
 int64_t
 als_rendezvous_get_deadline (AlsRendezvous *self)
 {
-  return MIN (MIN (head_deadline (&self->joins), head_deadline (&self->meets)), away_deadline (self));
+  return MIN (MIN (head_deadline (&self->joins), head_deadline (&self->meets)),
+              away_deadline (self));
 }
 
 static void

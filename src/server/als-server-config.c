@@ -20,7 +20,7 @@
 #define MAX_HOST 255
 #define MAX_SECRET 1024
 
-G_DEFINE_QUARK (als-server-config-error-quark, als_server_config_error)
+G_DEFINE_QUARK (als - server - config - error - quark, als_server_config_error)
 
 typedef enum
 {
@@ -82,7 +82,7 @@ als_server_config_new (void)
 
   self->listen = g_ptr_array_new_with_free_func (g_object_unref);
   self->trusted_proxies = g_ptr_array_new_with_free_func (g_object_unref);
-  self->ice_servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_ice_server_free);
+  self->ice_servers = g_ptr_array_new_with_free_func ((GDestroyNotify)als_ice_server_free);
   self->max_connections = 20000;
   self->max_connections_per_address = 64;
   self->connect_burst = 60;
@@ -130,7 +130,8 @@ parse_host_port (const char *text, guint64 min_port, char **host, uint16_t *port
   guint64 number;
   gsize len;
 
-  if (colon == NULL || !g_ascii_string_to_unsigned (colon + 1, 10, min_port, UINT16_MAX, &number, NULL))
+  if (colon == NULL
+      || !g_ascii_string_to_unsigned (colon + 1, 10, min_port, UINT16_MAX, &number, NULL))
     return FALSE;
   len = colon - text;
   if (len > 2 && text[0] == '[' && text[len - 1] == ']')
@@ -146,7 +147,7 @@ parse_host_port (const char *text, guint64 min_port, char **host, uint16_t *port
     if (!g_ascii_isgraph (text[i]) || strchr ("[]/@%\"", text[i]) != NULL)
       return FALSE;
   *host = g_strndup (text, len);
-  *port = (uint16_t) number;
+  *port = (uint16_t)number;
   return TRUE;
 }
 
@@ -159,7 +160,8 @@ als_server_config_add_listen (AlsServerConfig *self, const char *address, GError
 
   if (!parse_host_port (address, 0, &host, &port)
       || (inet = g_inet_address_new_from_string (host)) == NULL)
-    return fail (error, "not ADDRESS:PORT with a numeric address, such as 0.0.0.0:8443 or [::]:8443");
+    return fail (error,
+                 "not ADDRESS:PORT with a numeric address, such as 0.0.0.0:8443 or [::]:8443");
   if (self->listen->len >= MAX_LISTEN)
     return fail (error, "too many addresses to listen on");
   g_ptr_array_add (self->listen, g_inet_socket_address_new (inet, port));
@@ -230,7 +232,7 @@ take_list (AlsServerConfig *self, const Key *key, const char *value, GError **er
 static gboolean
 take_number (AlsServerConfig *self, const Key *key, const char *value, GError **error)
 {
-  gpointer field = (char *) self + key->offset;
+  gpointer field = (char *)self + key->offset;
   guint64 whole = 0;
   double number = 0;
   char *end = NULL;
@@ -239,10 +241,11 @@ take_number (AlsServerConfig *self, const Key *key, const char *value, GError **
   if (key->kind == KEY_DOUBLE)
     {
       number = g_ascii_strtod (value, &end);
-      ok = end != value && *end == '\0' && isfinite (number) && number >= key->min && number <= key->max;
+      ok = end != value && *end == '\0' && isfinite (number) && number >= key->min
+           && number <= key->max;
     }
   else
-    ok = g_ascii_string_to_unsigned (value, 10, (guint64) key->min, (guint64) key->max, &whole, NULL);
+    ok = g_ascii_string_to_unsigned (value, 10, (guint64)key->min, (guint64)key->max, &whole, NULL);
   if (!ok)
     {
       g_set_error (error, ALS_SERVER_CONFIG_ERROR, ALS_SERVER_CONFIG_ERROR_INVALID,
@@ -250,18 +253,18 @@ take_number (AlsServerConfig *self, const Key *key, const char *value, GError **
       return FALSE;
     }
   if (key->kind == KEY_DOUBLE)
-    *(double *) field = number;
+    *(double *)field = number;
   else if (key->kind == KEY_UINT16)
-    *(uint16_t *) field = (uint16_t) whole;
+    *(uint16_t *)field = (uint16_t)whole;
   else
-    *(guint *) field = (guint) whole;
+    *(guint *)field = (guint)whole;
   return TRUE;
 }
 
 static gboolean
 take_value (AlsServerConfig *self, const Key *key, const char *value, GError **error)
 {
-  char **field = (char **) (void *) ((char *) self + key->offset);
+  char **field = (char **)(void *)((char *)self + key->offset);
 
   switch (key->kind)
     {
@@ -304,7 +307,12 @@ prefix_place (GError **error, const char *name, guint line, const char *group, c
 }
 
 static gboolean
-take_line (AlsServerConfig *self, char *line, char **group, GHashTable *seen, const char *name, guint number,
+take_line (AlsServerConfig *self,
+           char *line,
+           char **group,
+           GHashTable *seen,
+           const char *name,
+           guint number,
            GError **error)
 {
   char *equals = strchr (line, '=');
@@ -326,13 +334,14 @@ take_line (AlsServerConfig *self, char *line, char **group, GHashTable *seen, co
     }
   if (equals == NULL || *group == NULL)
     {
-      fail (error, equals == NULL ? "neither a [group] nor key=value" : "a value before the first [group]");
+      fail (error, equals == NULL ? "neither a [group] nor key=value"
+                                  : "a value before the first [group]");
       prefix_place (error, name, number, NULL, NULL);
       return FALSE;
     }
   *equals = '\0';
   key = find_key (*group, g_strchomp (line));
-  if (key == NULL || !g_hash_table_add (seen, (gpointer) key))
+  if (key == NULL || !g_hash_table_add (seen, (gpointer)key))
     {
       fail (error, key == NULL ? "a key of this name is not known here" : "this key comes twice");
       prefix_place (error, name, number, NULL, NULL);
@@ -347,8 +356,8 @@ take_line (AlsServerConfig *self, char *line, char **group, GHashTable *seen, co
 }
 
 gboolean
-als_server_config_load_data (AlsServerConfig *self, const char *name, const char *data, size_t len,
-                             GError **error)
+als_server_config_load_data (
+    AlsServerConfig *self, const char *name, const char *data, size_t len, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
   g_auto (GStrv) lines = NULL;
@@ -390,7 +399,8 @@ als_server_config_check (AlsServerConfig *self, GError **error)
   gboolean has_turn = FALSE;
 
   for (guint i = 0; i < self->ice_servers->len; i++)
-    has_turn |= ((AlsIceServer *) g_ptr_array_index (self->ice_servers, i))->kind != ALS_ICE_SERVER_STUN;
+    has_turn
+        |= ((AlsIceServer *)g_ptr_array_index (self->ice_servers, i))->kind != ALS_ICE_SERVER_STUN;
   if ((self->tls_cert == NULL) != (self->tls_key == NULL))
     return fail (error, "tls-cert and tls-key come together");
   if (has_turn && self->turn_secret == NULL)

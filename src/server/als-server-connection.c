@@ -31,17 +31,17 @@ struct _AlsServerConnection
 {
   int fd;
   AlsConnectionState state;
-  gnutls_session_t tls;        /* (nullable) */
-  AlsHttpUpgrade *http;        /* while HTTP */
-  AlsWebSocket *web_socket;    /* from OPEN on */
-  GQueue lanes[N_LANES];       /* of GBytes: whole frames */
-  size_t backlog[N_LANES];     /* bytes, with the current frame */
-  GBytes *current;             /* the frame being written */
+  gnutls_session_t tls;     /* (nullable) */
+  AlsHttpUpgrade *http;     /* while HTTP */
+  AlsWebSocket *web_socket; /* from OPEN on */
+  GQueue lanes[N_LANES];    /* of GBytes: whole frames */
+  size_t backlog[N_LANES];  /* bytes, with the current frame */
+  GBytes *current;          /* the frame being written */
   size_t current_sent;
   AlsLane current_lane;
-  gboolean handshake_writes;   /* TLS waits for the socket to take more */
+  gboolean handshake_writes; /* TLS waits for the socket to take more */
   gboolean write_blocked;
-  gboolean shut;               /* nothing will be written any more */
+  gboolean shut; /* nothing will be written any more */
   const AlsServerConnectionEvents *events;
   gpointer user_data;
 };
@@ -52,7 +52,10 @@ static void web_socket_closed (gpointer user_data);
 static void web_socket_broken (AlsWebSocketStatus status, const char *text, gpointer user_data);
 
 static const AlsWebSocketEvents web_socket_events = {
-  web_socket_message, web_socket_ping, web_socket_closed, web_socket_broken,
+  web_socket_message,
+  web_socket_ping,
+  web_socket_closed,
+  web_socket_broken,
 };
 
 static void
@@ -62,7 +65,7 @@ set_state (AlsServerConnection *self, AlsConnectionState state)
 
   if (self->state == state)
     return;
-  g_debug ("%p: %s -> %s", (void *) self, names[self->state], names[state]);
+  g_debug ("%p: %s -> %s", (void *)self, names[self->state], names[state]);
   self->state = state;
 }
 
@@ -79,8 +82,10 @@ start_tls (AlsServerConnection *self, gnutls_certificate_credentials_t credentia
 }
 
 AlsServerConnection *
-als_server_connection_new (int fd, gnutls_certificate_credentials_t credentials,
-                           const AlsServerConnectionEvents *events, gpointer user_data)
+als_server_connection_new (int fd,
+                           gnutls_certificate_credentials_t credentials,
+                           const AlsServerConnectionEvents *events,
+                           gpointer user_data)
 {
   AlsServerConnection *self = g_new0 (AlsServerConnection, 1);
   int one = 1, lowat = NOTSENT_LOWAT;
@@ -108,7 +113,7 @@ als_server_connection_free (AlsServerConnection *self)
   als_http_upgrade_free (self->http);
   als_web_socket_free (self->web_socket);
   for (guint i = 0; i < N_LANES; i++)
-    g_queue_clear_full (&self->lanes[i], (GDestroyNotify) g_bytes_unref);
+    g_queue_clear_full (&self->lanes[i], (GDestroyNotify)g_bytes_unref);
   g_clear_pointer (&self->current, g_bytes_unref);
   g_free (self);
 }
@@ -198,7 +203,8 @@ als_server_connection_time_out (AlsServerConnection *self)
       als_server_connection_abort (self);
       return;
     }
-  answer = als_http_upgrade_make_refusal (408, "Request Timeout", "The request did not come in time.");
+  answer
+      = als_http_upgrade_make_refusal (408, "Request Timeout", "The request did not come in time.");
   answer_and_close (self, answer);
 }
 
@@ -213,7 +219,7 @@ write_some (AlsServerConnection *self, const void *data, size_t len)
       n = gnutls_record_send (self->tls, data, len);
       if (n >= 0)
         return n;
-      return gnutls_error_is_fatal ((int) n) ? -1 : 0;
+      return gnutls_error_is_fatal ((int)n) ? -1 : 0;
     }
   do
     n = send (self->fd, data, len, MSG_NOSIGNAL);
@@ -244,7 +250,8 @@ finish_writing (AlsServerConnection *self)
   self->shut = TRUE;
   if (self->tls != NULL)
     gnutls_bye (self->tls, GNUTLS_SHUT_WR);
-  /* What is still to be read must be read, or the kernel resets the connection and our last words with it. */
+  /* What is still to be read must be read, or the kernel resets the connection and our last words
+   * with it. */
   shutdown (self->fd, SHUT_WR);
 }
 
@@ -359,7 +366,7 @@ handshake (AlsServerConnection *self)
       self->handshake_writes = gnutls_record_get_direction (self->tls) == 1;
       return;
     }
-  g_debug ("%p: TLS: %s", (void *) self, gnutls_strerror (result));
+  g_debug ("%p: TLS: %s", (void *)self, gnutls_strerror (result));
   gnutls_alert_send_appropriate (self->tls, result);
   als_server_connection_abort (self);
 }
@@ -375,7 +382,7 @@ read_some (AlsServerConnection *self, uint8_t *buffer, size_t len)
       n = gnutls_record_recv (self->tls, buffer, len);
       if (n > 0)
         return n;
-      if (n == 0 || n == GNUTLS_E_REHANDSHAKE || gnutls_error_is_fatal ((int) n))
+      if (n == 0 || n == GNUTLS_E_REHANDSHAKE || gnutls_error_is_fatal ((int)n))
         return -1;
       return 0;
     }
@@ -395,9 +402,11 @@ als_server_connection_read (AlsServerConnection *self)
 
   if (self->state == ALS_CONNECTION_TLS)
     handshake (self);
-  while (self->state != ALS_CONNECTION_CLOSED && self->state != ALS_CONNECTION_TLS
+  while (self->state != ALS_CONNECTION_CLOSED
+         && self->state != ALS_CONNECTION_TLS
          /* What TLS has decrypted already makes no socket readable. */
-         && (total < READ_BUDGET || (self->tls != NULL && gnutls_record_check_pending (self->tls) > 0)))
+         && (total < READ_BUDGET
+             || (self->tls != NULL && gnutls_record_check_pending (self->tls) > 0)))
     {
       ssize_t n = read_some (self, buffer, sizeof buffer);
 

@@ -65,13 +65,13 @@ typedef struct
   Ready ready;
   AlsServer *server;
   AlsServerConnection *connection;
-  AlsRendezvousPeer *peer;   /* from OPEN on */
-  Tls *tls;           /* (nullable) holds on to the credentials in use */
-  char *address;             /* (nullable) what it counts under */
+  AlsRendezvousPeer *peer; /* from OPEN on */
+  Tls *tls;                /* (nullable) holds on to the credentials in use */
+  char *address;           /* (nullable) what it counts under */
   gboolean from_proxy;
   gboolean is_dirty;
   gboolean was_heard;
-  gboolean is_admitted;      /* counts against the limit: those who are told that it is full do not */
+  gboolean is_admitted; /* counts against the limit: those who are told that it is full do not */
   AlsWebSocketStatus close_status;
   uint32_t epoll_events;
   Patience patience;
@@ -84,22 +84,22 @@ struct _AlsServer
   const AlsServerConfig *config;
   AlsServerDoneFunc done;
   gpointer user_data;
-  Tls *tls;                      /* (nullable) reference-counted box */
+  Tls *tls; /* (nullable) reference-counted box */
   int epoll_fd;
   GSource *epoll_source;
   GSource *deadline_source;
-  GPtrArray *listeners;          /* of Listener */
-  GPtrArray *addresses;          /* of GInetSocketAddress */
+  GPtrArray *listeners; /* of Listener */
+  GPtrArray *addresses; /* of GInetSocketAddress */
   gboolean accepts;
-  int64_t accepts_again_us;      /* INT64_MAX: not paused */
+  int64_t accepts_again_us; /* INT64_MAX: not paused */
   AlsRendezvous *rendezvous;
   AlsAddressLimits *connect_limits;
-  GHashTable *counts;            /* address -> number of clients */
-  GQueue patience[N_PATIENCES];  /* of Client */
-  GPtrArray *dirty;              /* of Client: to be settled at the end of the turn */
+  GHashTable *counts;           /* address -> number of clients */
+  GQueue patience[N_PATIENCES]; /* of Client */
+  GPtrArray *dirty;             /* of Client: to be settled at the end of the turn */
   guint n_clients;
   guint n_admitted;
-  int64_t exit_us;               /* INT64_MAX: stays */
+  int64_t exit_us; /* INT64_MAX: stays */
   gboolean stopping;
   gboolean is_done;
 };
@@ -127,7 +127,7 @@ effect_send (gpointer connection, AlsLane lane, GBytes *message, gpointer user_d
 static size_t
 effect_get_backlog (gpointer connection, AlsLane lane, gpointer user_data)
 {
-  return als_server_connection_get_backlog (((Client *) connection)->connection, lane);
+  return als_server_connection_get_backlog (((Client *)connection)->connection, lane);
 }
 
 static void
@@ -182,11 +182,13 @@ tls_load (const char *cert, const char *key, GError **error)
   int result = gnutls_certificate_allocate_credentials (&tls->credentials);
 
   if (result >= 0)
-    result = gnutls_certificate_set_x509_key_file (tls->credentials, cert, key, GNUTLS_X509_FMT_PEM);
+    result
+        = gnutls_certificate_set_x509_key_file (tls->credentials, cert, key, GNUTLS_X509_FMT_PEM);
   if (result >= 0)
     return tls;
   g_set_error (error, ALS_SERVER_CONFIG_ERROR, ALS_SERVER_CONFIG_ERROR_INVALID,
-               "the certificate %s with the key %s cannot be used: %s", cert, key, gnutls_strerror (result));
+               "the certificate %s with the key %s cannot be used: %s", cert, key,
+               gnutls_strerror (result));
   tls_unref (tls);
   return NULL;
 }
@@ -219,8 +221,8 @@ address_key (GInetAddress *address)
     return g_inet_address_to_string (address);
   if (memcmp (bytes, mapped, sizeof mapped) == 0)
     return g_strdup_printf ("%u.%u.%u.%u", bytes[12], bytes[13], bytes[14], bytes[15]);
-  return g_strdup_printf ("%02x%02x:%02x%02x:%02x%02x:%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3],
-                          bytes[4], bytes[5], bytes[6], bytes[7]);
+  return g_strdup_printf ("%02x%02x:%02x%02x:%02x%02x:%02x%02x", bytes[0], bytes[1], bytes[2],
+                          bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]);
 }
 
 static gboolean
@@ -282,8 +284,10 @@ connection_opened (AlsServerConnection *connection, const char *forwarded, gpoin
     als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_SHUTTING_DOWN,
                            "the server shuts down", now_us);
   else if (self->n_admitted >= self->config->max_connections)
-    als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_FULL, "the server is full", now_us);
-  else if (is_too_fast || get_count (self, client->address) > self->config->max_connections_per_address)
+    als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_FULL,
+                           "the server is full", now_us);
+  else if (is_too_fast
+           || get_count (self, client->address) > self->config->max_connections_per_address)
     als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_FULL,
                            "too many connections from this address", now_us);
   else
@@ -294,32 +298,41 @@ connection_opened (AlsServerConnection *connection, const char *forwarded, gpoin
 }
 
 static void
-connection_message (AlsServerConnection *connection, const uint8_t *data, size_t len, gpointer user_data)
+connection_message (AlsServerConnection *connection,
+                    const uint8_t *data,
+                    size_t len,
+                    gpointer user_data)
 {
   Client *client = user_data;
 
-  als_rendezvous_receive (client->server->rendezvous, client->peer, data, len, g_get_monotonic_time ());
+  als_rendezvous_receive (client->server->rendezvous, client->peer, data, len,
+                          g_get_monotonic_time ());
 }
 
 static void
 connection_heard (AlsServerConnection *connection, gpointer user_data)
 {
-  ((Client *) user_data)->was_heard = TRUE;
+  ((Client *)user_data)->was_heard = TRUE;
 }
 
 static void
-connection_broken (AlsServerConnection *connection, AlsWebSocketStatus status, const char *text,
+connection_broken (AlsServerConnection *connection,
+                   AlsWebSocketStatus status,
+                   const char *text,
                    gpointer user_data)
 {
   Client *client = user_data;
 
   client->close_status = status;
-  als_rendezvous_refuse (client->server->rendezvous, client->peer, ALS_SIGNAL_CODE_BAD_MESSAGE, text,
-                         g_get_monotonic_time ());
+  als_rendezvous_refuse (client->server->rendezvous, client->peer, ALS_SIGNAL_CODE_BAD_MESSAGE,
+                         text, g_get_monotonic_time ());
 }
 
 static const AlsServerConnectionEvents connection_events = {
-  connection_opened, connection_message, connection_heard, connection_broken,
+  connection_opened,
+  connection_message,
+  connection_heard,
+  connection_broken,
 };
 
 /* Patience. */
@@ -405,8 +418,8 @@ client_new (AlsServer *self, int fd, char *address, gboolean from_proxy)
     set_address (client, address);
   if (self->tls != NULL)
     client->tls = g_rc_box_acquire (self->tls);
-  client->connection = als_server_connection_new (fd, self->tls != NULL ? self->tls->credentials : NULL,
-                                                  &connection_events, client);
+  client->connection = als_server_connection_new (
+      fd, self->tls != NULL ? self->tls->credentials : NULL, &connection_events, client);
   client->epoll_events = event.events;
   start_patience (client, PATIENCE_HANDSHAKE, g_get_monotonic_time ());
   self->n_clients++;
@@ -470,7 +483,8 @@ settle (Client *client)
   if (event.events == client->epoll_events)
     return;
   client->epoll_events = event.events;
-  epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, als_server_connection_get_fd (client->connection), &event);
+  epoll_ctl (self->epoll_fd, EPOLL_CTL_MOD, als_server_connection_get_fd (client->connection),
+             &event);
 }
 
 static void
@@ -497,7 +511,7 @@ settle_all (AlsServer *self)
   deadline_us = MIN (deadline_us, self->accepts_again_us);
   for (guint i = 0; i < N_PATIENCES; i++)
     if (self->patience[i].head != NULL)
-      deadline_us = MIN (deadline_us, ((Client *) self->patience[i].head->data)->deadline_us);
+      deadline_us = MIN (deadline_us, ((Client *)self->patience[i].head->data)->deadline_us);
   als_deadline_source_set (self->deadline_source, deadline_us);
   if (self->stopping && self->n_clients == 0)
     finish (self);
@@ -523,7 +537,7 @@ set_accepting (AlsServer *self, gboolean accepts)
 static void
 take_client (AlsServer *self, int fd, const struct sockaddr_storage *from, socklen_t from_len)
 {
-  g_autoptr (GSocketAddress) address = g_socket_address_new_from_native ((gpointer) from, from_len);
+  g_autoptr (GSocketAddress) address = g_socket_address_new_from_native ((gpointer)from, from_len);
   GInetAddress *inet = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (address));
   g_autofree char *key = address_key (inet);
   gboolean from_proxy = is_proxy (self, inet);
@@ -547,7 +561,8 @@ accept_some (AlsServer *self, Listener *listener)
     {
       struct sockaddr_storage from;
       socklen_t from_len = sizeof from;
-      int fd = accept4 (listener->fd, (struct sockaddr *) &from, &from_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      int fd = accept4 (listener->fd, (struct sockaddr *)&from, &from_len,
+                        SOCK_NONBLOCK | SOCK_CLOEXEC);
 
       if (fd >= 0)
         {
@@ -556,8 +571,8 @@ accept_some (AlsServer *self, Listener *listener)
         }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
         {
-          g_warning ("no connection can be accepted for a moment: %s (%u clients)", g_strerror (errno),
-                     self->n_clients);
+          g_warning ("no connection can be accepted for a moment: %s (%u clients)",
+                     g_strerror (errno), self->n_clients);
           set_accepting (self, FALSE);
           self->accepts_again_us = g_get_monotonic_time () + ACCEPT_PAUSE_US;
           return;
@@ -582,11 +597,11 @@ epoll_ready_cb (int fd, GIOCondition condition, gpointer user_data)
 
       if (ready->is_listener)
         {
-          accept_some (self, (Listener *) ready);
+          accept_some (self, (Listener *)ready);
           continue;
         }
-      client = (Client *) ready;
-      if ((events[i].events & ~(uint32_t) EPOLLOUT) != 0
+      client = (Client *)ready;
+      if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0
           || als_server_connection_get_state (client->connection) == ALS_CONNECTION_TLS)
         als_server_connection_read (client->connection);
       mark_dirty (client);
@@ -604,7 +619,7 @@ deadline_cb (gpointer user_data)
   als_rendezvous_poll (self->rendezvous, now_us);
   for (guint i = 0; i < N_PATIENCES; i++)
     for (GList *link = self->patience[i].head;
-         link != NULL && ((Client *) link->data)->deadline_us <= now_us; link = link->next)
+         link != NULL && ((Client *)link->data)->deadline_us <= now_us; link = link->next)
       lose_patience (link->data, now_us);
   if (self->accepts_again_us <= now_us)
     {
@@ -666,9 +681,10 @@ add_listener (AlsServer *self, GSocketAddress *address, GError **error)
     setsockopt (listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
   if (!g_socket_address_to_native (address, &native, sizeof native, error))
     return FALSE;
-  if (bind (listener->fd, (struct sockaddr *) &native, g_socket_address_get_native_size (address)) < 0
+  if (bind (listener->fd, (struct sockaddr *)&native, g_socket_address_get_native_size (address))
+          < 0
       || listen (listener->fd, LISTEN_BACKLOG) < 0
-      || getsockname (listener->fd, (struct sockaddr *) &native, &len) < 0
+      || getsockname (listener->fd, (struct sockaddr *)&native, &len) < 0
       || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) < 0)
     return fail_listen (address, error);
   g_ptr_array_add (self->addresses, g_socket_address_new_from_native (&native, len));
@@ -676,8 +692,11 @@ add_listener (AlsServer *self, GSocketAddress *address, GError **error)
 }
 
 AlsServer *
-als_server_new (const AlsServerConfig *config, GMainContext *context, AlsServerDoneFunc done,
-                gpointer user_data, GError **error)
+als_server_new (const AlsServerConfig *config,
+                GMainContext *context,
+                AlsServerDoneFunc done,
+                gpointer user_data,
+                GError **error)
 {
   g_autoptr (AlsServer) self = g_new0 (AlsServer, 1);
   int64_t now_us = g_get_monotonic_time ();
@@ -693,11 +712,13 @@ als_server_new (const AlsServerConfig *config, GMainContext *context, AlsServerD
   self->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->dirty = g_ptr_array_new ();
   self->rendezvous = als_rendezvous_new (&config->rendezvous, &effects, self, now_us);
-  self->connect_limits = als_address_limits_new (config->connect_burst, config->connect_interval_s, now_us);
+  self->connect_limits
+      = als_address_limits_new (config->connect_burst, config->connect_interval_s, now_us);
   self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   if (self->epoll_fd < 0)
     {
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "epoll: %s", g_strerror (errno));
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "epoll: %s",
+                   g_strerror (errno));
       return NULL;
     }
   if (!als_server_reload_tls (self, error))
@@ -705,7 +726,8 @@ als_server_new (const AlsServerConfig *config, GMainContext *context, AlsServerD
   for (guint i = 0; i < config->listen->len; i++)
     if (!add_listener (self, g_ptr_array_index (config->listen, i), error))
       return NULL;
-  self->deadline_source = als_deadline_source_new (context, "als-server-deadline", deadline_cb, self);
+  self->deadline_source
+      = als_deadline_source_new (context, "als-server-deadline", deadline_cb, self);
   self->epoll_source = g_unix_fd_source_new (self->epoll_fd, G_IO_IN);
   g_source_set_static_name (self->epoll_source, "als-server-epoll");
   g_source_set_callback (self->epoll_source, G_SOURCE_FUNC (epoll_ready_cb), self, NULL);

@@ -65,22 +65,27 @@ static gboolean
 parse_options (Options *options, int *argc, char ***argv, GError **error)
 {
   const GOptionEntry entries[] = {
-    { "config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config_file, "Read this configuration", "FILE" },
+    { "config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config_file, "Read this configuration",
+      "FILE" },
     { "listen", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &options->listen,
-      "Listen here instead of where the configuration says (may be repeated; port 0: any)", "ADDR:PORT" },
-    { "tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_cert, "Certificate chain, PEM", "FILE" },
+      "Listen here instead of where the configuration says (may be repeated; port 0: any)",
+      "ADDR:PORT" },
+    { "tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_cert, "Certificate chain, PEM",
+      "FILE" },
     { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &options->tls_key, "Private key, PEM", "FILE" },
     { "private", 0, 0, G_OPTION_ARG_NONE, &options->is_private,
       "Serve one user: on loopback, and end when the last client has been gone for a while", NULL },
     { "lock-file", 0, 0, G_OPTION_ARG_FILENAME, &options->lock_file,
-      "Hold this file and write the addresses there; exit with 3 if another server holds it", "FILE" },
+      "Hold this file and write the addresses there; exit with 3 if another server holds it",
+      "FILE" },
     { "print-address", 0, 0, G_OPTION_ARG_NONE, &options->print_address,
       "Print 'listening ADDR:PORT' once listening", NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Log each connection", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, "Print the version and exit", NULL },
     { NULL },
   };
-  g_autoptr (GOptionContext) context = g_option_context_new ("- introduces two computers to each other");
+  g_autoptr (GOptionContext) context
+      = g_option_context_new ("- introduces two computers to each other");
 
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, argc, argv, error))
@@ -163,8 +168,8 @@ add_lan_uris (GString *text, const char *scheme, guint16 port)
       g_autoptr (GSocketAddress) address = NULL;
       g_autoptr (GSocketAddress) with_port = NULL;
 
-      if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET || (one->ifa_flags & IFF_LOOPBACK) != 0
-          || (one->ifa_flags & IFF_UP) == 0)
+      if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET
+          || (one->ifa_flags & IFF_LOOPBACK) != 0 || (one->ifa_flags & IFF_UP) == 0)
         continue;
       address = g_socket_address_new_from_native (one->ifa_addr, sizeof (struct sockaddr_in));
       with_port = g_inet_socket_address_new (
@@ -213,7 +218,7 @@ print_addresses (AlsServer *server)
 static void
 done_cb (gpointer user_data)
 {
-  g_main_loop_quit (((Program *) user_data)->loop);
+  g_main_loop_quit (((Program *)user_data)->loop);
 }
 
 static gboolean
@@ -273,7 +278,8 @@ serve (const Options *options, const AlsServerConfig *config, AlsLockFile *lock,
     {
       if (options->print_address)
         print_addresses (server);
-      g_message ("alongside-signald %s serves (%s)", PACKAGE_VERSION, config->tls_cert != NULL ? "TLS" : "plain");
+      g_message ("alongside-signald %s serves (%s)", PACKAGE_VERSION,
+                 config->tls_cert != NULL ? "TLS" : "plain");
       g_main_loop_run (loop);
       g_message ("ended");
     }
@@ -310,7 +316,8 @@ main (int argc, char **argv)
   signal (SIGPIPE, SIG_IGN);
   raise_descriptor_limit ();
   if (options.lock_file != NULL && (lock = als_lock_file_take (options.lock_file, &error)) == NULL)
-    return fail (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY) ? EXIT_LOCKED : EXIT_FAILURE, error);
+    return fail (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BUSY) ? EXIT_LOCKED : EXIT_FAILURE,
+                 error);
   if ((config = make_config (&options, &error)) == NULL)
     return fail (EXIT_USAGE, error);
   if (!serve (&options, config, lock, &error))

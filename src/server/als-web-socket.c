@@ -24,12 +24,12 @@ struct _AlsWebSocket
   const AlsWebSocketEvents *events;
   gpointer user_data;
   size_t max_message;
-  const uint8_t *input;  /* what is being fed, borrowed */
+  const uint8_t *input; /* what is being fed, borrowed */
   size_t input_len;
-  uint64_t frame_left;   /* payload bytes of the current frame still to come */
-  GByteArray *message;   /* data frames so far */
-  guint n_frames;        /* of the message; 0: none begun */
-  GByteArray *control;   /* payload of the current control frame */
+  uint64_t frame_left; /* payload bytes of the current frame still to come */
+  GByteArray *message; /* data frames so far */
+  guint n_frames;      /* of the message; 0: none begun */
+  GByteArray *control; /* payload of the current control frame */
   gboolean stopped;
 };
 
@@ -44,7 +44,7 @@ read_input (uint8_t *buffer, size_t len, int flags, void *user_data)
   memcpy (buffer, self->input, n);
   self->input += n;
   self->input_len -= n;
-  return (ssize_t) n;
+  return (ssize_t)n;
 }
 
 AlsWebSocket *
@@ -179,8 +179,8 @@ als_web_socket_feed (AlsWebSocket *self, const uint8_t *data, size_t len)
             }
           self->frame_left = frame.payload_length;
         }
-      g_byte_array_append (wslay_is_ctrl_frame (frame.opcode) ? self->control : self->message, frame.data,
-                           (guint) frame.data_length);
+      g_byte_array_append (wslay_is_ctrl_frame (frame.opcode) ? self->control : self->message,
+                           frame.data, (guint)frame.data_length);
       self->frame_left -= frame.data_length;
       if (self->frame_left == 0)
         finish_frame (self, &frame);
@@ -198,11 +198,11 @@ make_frame (uint8_t opcode, const void *data, size_t len)
   als_writer_init (&writer, 4 + len);
   als_writer_u8 (&writer, 0x80 | opcode);
   if (len <= MAX_CONTROL_PAYLOAD)
-    als_writer_u8 (&writer, (uint8_t) len);
+    als_writer_u8 (&writer, (uint8_t)len);
   else
     {
       als_writer_u8 (&writer, 126);
-      als_writer_u16 (&writer, (uint16_t) len);
+      als_writer_u16 (&writer, (uint16_t)len);
     }
   als_writer_bytes (&writer, data, len);
   return als_writer_steal (&writer);

@@ -14,7 +14,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autoptr (AlsServerConfig) config = als_server_config_new ();
   g_autoptr (GError) error = NULL;
 
-  if (!als_server_config_load_data (config, "fuzz", (const char *) data, size, &error))
+  if (!als_server_config_load_data (config, "fuzz", (const char *)data, size, &error))
     {
       g_assert_true (g_str_has_prefix (error->message, "fuzz: "));
       return 0;

@@ -12,12 +12,12 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static void
 note (GChecksum *sum, char kind, const uint8_t *data, size_t len)
 {
-  uint32_t length = (uint32_t) len;
+  uint32_t length = (uint32_t)len;
 
-  g_checksum_update (sum, (const guchar *) &kind, 1);
-  g_checksum_update (sum, (const guchar *) &length, sizeof length);
+  g_checksum_update (sum, (const guchar *)&kind, 1);
+  g_checksum_update (sum, (const guchar *)&length, sizeof length);
   if (len > 0)
-    g_checksum_update (sum, data, (gssize) len);
+    g_checksum_update (sum, data, (gssize)len);
 }
 
 static void
@@ -44,7 +44,7 @@ on_closed (gpointer user_data)
 static void
 on_broken (AlsWebSocketStatus status, const char *text, gpointer user_data)
 {
-  note (user_data, 'b', (const uint8_t *) &status, sizeof status);
+  note (user_data, 'b', (const uint8_t *)&status, sizeof status);
 }
 
 static const AlsWebSocketEvents events = { on_message, on_ping, on_closed, on_broken };

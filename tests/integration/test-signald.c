@@ -27,8 +27,8 @@ expect_payload (AlsTestWs *ws, AlsSignalType type, const char *payload)
 {
   g_autoptr (AlsSignalMessage) message = als_test_ws_expect (ws, type);
 
-  g_assert_cmpmem (g_bytes_get_data (message->payload, NULL), g_bytes_get_size (message->payload), payload,
-                   strlen (payload));
+  g_assert_cmpmem (g_bytes_get_data (message->payload, NULL), g_bytes_get_size (message->payload),
+                   payload, strlen (payload));
 }
 
 /* What two clients do, from number to relayed frames. */
@@ -83,10 +83,11 @@ test_pieces (void)
 static void
 test_impatient (void)
 {
-  static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                                "Sec-WebSocket-Protocol: alongside.1\r\n\r\n"
-                                "\x82\x86\0\0\0\0\x01\0\x01\0\x01y";
+  static const char request[]
+      = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Protocol: alongside.1\r\n\r\n"
+        "\x82\x86\0\0\0\0\x01\0\x01\0\x01y";
   g_autoptr (AlsTestServer) server = als_test_server_start (NULL, NULL);
   g_autoptr (AlsTestWs) ws = als_test_ws_connect (als_test_server_get_port (server), FALSE, 0);
   g_autofree char *answer = NULL;
@@ -105,7 +106,7 @@ write_pem (const char *path, gnutls_datum_t *pem)
 {
   g_autoptr (GError) error = NULL;
 
-  g_file_set_contents (path, (const char *) pem->data, pem->size, &error);
+  g_file_set_contents (path, (const char *)pem->data, pem->size, &error);
   g_assert_no_error (error);
   gnutls_free (pem->data);
 }
@@ -119,8 +120,8 @@ make_certificate (const char *cert_file, const char *key_file)
   guint8 serial = 1;
 
   gnutls_x509_privkey_init (&key);
-  g_assert_cmpint (gnutls_x509_privkey_generate (key, GNUTLS_PK_ECDSA,
-                                                 GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1), 0),
+  g_assert_cmpint (gnutls_x509_privkey_generate (
+                       key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS (GNUTLS_ECC_CURVE_SECP256R1), 0),
                    >=, 0);
   gnutls_x509_crt_init (&cert);
   gnutls_x509_crt_set_version (cert, 3);
@@ -267,7 +268,7 @@ bad_garbage (AlsTestWs *ws)
   uint8_t data[4096];
 
   for (gsize i = 0; i < sizeof data; i++)
-    data[i] = (uint8_t) g_rand_int (rand);
+    data[i] = (uint8_t)g_rand_int (rand);
   als_test_ws_write (ws, data, sizeof data);
 }
 
@@ -364,7 +365,8 @@ static const struct
 static void
 test_bad_requests (void)
 {
-  g_autoptr (AlsTestServer) server = als_test_server_start ("[limits]\nhandshake-timeout=1\n", NULL);
+  g_autoptr (AlsTestServer) server
+      = als_test_server_start ("[limits]\nhandshake-timeout=1\n", NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autofree char *long_line = g_strnfill (9000, 'a');
   g_autoptr (AlsTestWs) ws = NULL;
@@ -389,8 +391,8 @@ test_bad_requests (void)
 static void
 test_silence (void)
 {
-  g_autoptr (AlsTestServer) server = als_test_server_start (
-      "[limits]\nhandshake-timeout=2\n[rendezvous]\nheartbeat=1\n", NULL);
+  g_autoptr (AlsTestServer) server
+      = als_test_server_start ("[limits]\nhandshake-timeout=2\n[rendezvous]\nheartbeat=1\n", NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autoptr (AlsTestWs) mute = als_test_ws_connect (port, FALSE, 0);
   g_autoptr (AlsTestWs) half = als_test_ws_connect (port, FALSE, 0);
@@ -436,11 +438,15 @@ test_loss (void)
   g_assert_cmpuint (unpair->reason, ==, ALS_SIGNAL_UNPAIR_LOST);
 }
 
-/* The receiver's window is full, so relayed frames wait in the server; signalling goes past them. */
+/* The receiver's window is full, so relayed frames wait in the server; signals pass them. */
 static void
 test_signal_overtakes (void)
 {
-  enum { N_FRAMES = 60, FRAME = 1024 };
+  enum
+  {
+    N_FRAMES = 60,
+    FRAME = 1024
+  };
   g_autoptr (AlsTestServer) server = als_test_server_start (NULL, NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autoptr (AlsTestWs) sender = als_test_ws_open (port, FALSE);
@@ -546,7 +552,8 @@ test_never_reads (void)
 static void
 test_full (void)
 {
-  g_autoptr (AlsTestServer) server = als_test_server_start ("[limits]\nconnections=2\nconnect-burst=1000\n", NULL);
+  g_autoptr (AlsTestServer) server
+      = als_test_server_start ("[limits]\nconnections=2\nconnect-burst=1000\n", NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autoptr (AlsTestWs) a = als_test_ws_open (port, FALSE);
   AlsTestWs *b = als_test_ws_open (port, FALSE);
@@ -576,7 +583,8 @@ test_full (void)
 static void
 test_full_address (void)
 {
-  g_autoptr (AlsTestServer) server = als_test_server_start ("[limits]\nconnections-per-address=2\n", NULL);
+  g_autoptr (AlsTestServer) server
+      = als_test_server_start ("[limits]\nconnections-per-address=2\n", NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autoptr (AlsTestWs) a = als_test_ws_open (port, FALSE);
   g_autoptr (AlsTestWs) b = als_test_ws_open (port, FALSE);
@@ -603,13 +611,16 @@ test_proxy (void)
 {
   for (guint trusted = 0; trusted < 2; trusted++)
     {
-      const char *config = trusted ? "[server]\ntrusted-proxies=127.0.0.0/8\n[limits]\njoin-burst=1\n"
-                                   : "[limits]\njoin-burst=1\n";
+      const char *config = trusted
+                               ? "[server]\ntrusted-proxies=127.0.0.0/8\n[limits]\njoin-burst=1\n"
+                               : "[limits]\njoin-burst=1\n";
       g_autoptr (AlsTestServer) server = als_test_server_start (config, NULL);
       uint16_t port = als_test_server_get_port (server);
-      g_autoptr (AlsTestWs) a = open_through_proxy (port, "X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\n");
+      g_autoptr (AlsTestWs) a
+          = open_through_proxy (port, "X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\n");
       g_autoptr (AlsTestWs) b = open_through_proxy (port, "X-Forwarded-For: 192.0.2.2\r\n");
-      g_autoptr (AlsTestWs) again = open_through_proxy (port, "X-Forwarded-For: 7.7.7.7, 192.0.2.1\r\n");
+      g_autoptr (AlsTestWs) again
+          = open_through_proxy (port, "X-Forwarded-For: 7.7.7.7, 192.0.2.1\r\n");
 
       als_test_ws_join (a, 1);
       expect (a, ALS_SIGNAL_WAITING);
@@ -626,9 +637,11 @@ test_proxy (void)
 static void
 test_ice (void)
 {
-  g_autoptr (AlsTestServer) server = als_test_server_start (
-      "[ice]\nstun=stun.example:3478\nturn=192.0.2.1:3478;[2001:db8::1]:3478\nturns=turn.example:443\n"
-      "turn-secret=north\n", NULL);
+  g_autoptr (AlsTestServer) server
+      = als_test_server_start ("[ice]\nstun=stun.example:3478\nturn=192.0.2.1:3478;[2001:db8::1]:"
+                               "3478\nturns=turn.example:443\n"
+                               "turn-secret=north\n",
+                               NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autoptr (AlsTestWs) a = als_test_ws_open (port, FALSE);
   g_autoptr (AlsTestWs) b = als_test_ws_open (port, FALSE);
@@ -649,12 +662,13 @@ test_ice (void)
   g_assert_cmpint (expiry_s, >, 12 * 3600 - 60);
   g_assert_cmpint (expiry_s, <=, 12 * 3600);
   {
-    g_autofree char *hex = g_compute_hmac_for_string (G_CHECKSUM_SHA1, (const guchar *) "north", 5,
+    g_autofree char *hex = g_compute_hmac_for_string (G_CHECKSUM_SHA1, (const guchar *)"north", 5,
                                                       turn->username, -1);
     guint8 bytes[20];
 
     for (guint i = 0; i < sizeof bytes; i++)
-      bytes[i] = (guint8) (g_ascii_xdigit_value (hex[2 * i]) << 4 | g_ascii_xdigit_value (hex[2 * i + 1]));
+      bytes[i] = (guint8)(g_ascii_xdigit_value (hex[2 * i]) << 4
+                          | g_ascii_xdigit_value (hex[2 * i + 1]));
     mac = g_base64_encode (bytes, sizeof bytes);
   }
   g_assert_cmpstr (turn->credential, ==, mac);
@@ -664,7 +678,10 @@ test_ice (void)
 static void
 test_thousand (void)
 {
-  enum { N = 1000 };
+  enum
+  {
+    N = 1000
+  };
   g_autoptr (AlsTestServer) server = als_test_server_start (GENEROUS, NULL);
   uint16_t port = als_test_server_get_port (server);
   g_autoptr (GHashTable) numbers = g_hash_table_new (NULL, NULL);
@@ -723,7 +740,7 @@ test_log (void)
   g_assert_cmpint (als_test_server_wait (server), ==, 0);
   g_assert_null (strstr (als_test_server_get_log (server), number));
   g_assert_null (strstr (als_test_server_get_log (server), "127.0.0.1"));
-  lines = g_strsplit (g_strchomp ((char *) als_test_server_get_log (server)), "\n", -1);
+  lines = g_strsplit (g_strchomp ((char *)als_test_server_get_log (server)), "\n", -1);
   g_assert_cmpuint (g_strv_length (lines), ==, 3);
 }
 
@@ -735,7 +752,8 @@ test_private (void)
   g_autofree char *dir = g_dir_make_tmp ("als-signald-XXXXXX", NULL);
   g_autofree char *lock = g_build_filename (dir, "server", NULL);
   const char *const args[] = { "--private", "--lock-file", lock, NULL };
-  g_autoptr (AlsTestServer) server = als_test_server_start ("[server]\nexit-after=1\nexit-after-start=60\n", args);
+  g_autoptr (AlsTestServer) server
+      = als_test_server_start ("[server]\nexit-after=1\nexit-after-start=60\n", args);
   uint16_t port = als_test_server_get_port (server);
   g_autofree char *text = NULL;
   g_autofree char *wanted = g_strdup_printf ("ws://127.0.0.1:%u\n", port);
@@ -770,7 +788,8 @@ test_private_lan (void)
   g_autofree char *lock = g_build_filename (dir, "server", NULL);
   const char *const args[] = { "--private", "--lock-file", lock, "--listen", "0.0.0.0:0", NULL };
   g_autoptr (AlsTestServer) server = als_test_server_start (NULL, args);
-  g_autofree char *wanted = g_strdup_printf ("ws://127.0.0.1:%u\n", als_test_server_get_port (server));
+  g_autofree char *wanted
+      = g_strdup_printf ("ws://127.0.0.1:%u\n", als_test_server_get_port (server));
   g_autofree char *text = NULL;
   g_auto (GStrv) lines = NULL;
 
@@ -805,7 +824,9 @@ test_wrong_options (void)
     { { "--nonsense", NULL }, 2, "--nonsense" },
     { { "extra", NULL }, 2, "extra is not an option" },
     { { "--listen", "localhost:1", NULL }, 2, "--listen localhost:1: not ADDRESS:PORT" },
-    { { "--listen", "127.0.0.1:0", "--tls-cert", "/nonexistent", NULL }, 2, "tls-cert and tls-key" },
+    { { "--listen", "127.0.0.1:0", "--tls-cert", "/nonexistent", NULL },
+      2,
+      "tls-cert and tls-key" },
     { { "--listen", "192.0.2.77:1", NULL }, 1, "cannot listen on 192.0.2.77:1" },
     { { "--config", "/nonexistent", NULL }, 2, "/nonexistent" },
   };

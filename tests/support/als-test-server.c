@@ -48,7 +48,8 @@ AlsTestServer *
 als_test_server_start (const char *config, const char *const *args)
 {
   AlsTestServer *self = g_new0 (AlsTestServer, 1);
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher
+      = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
   g_autoptr (GPtrArray) argv = make_argv (args);
   g_autoptr (GDataInputStream) out = NULL;
   g_autoptr (GError) error = NULL;
@@ -69,14 +70,14 @@ als_test_server_start (const char *config, const char *const *args)
     }
   g_ptr_array_add (argv, g_strdup ("--print-address"));
   g_ptr_array_add (argv, NULL);
-  self->process = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, &error);
+  self->process = g_subprocess_launcher_spawnv (launcher, (const char *const *)argv->pdata, &error);
   g_assert_no_error (error);
   out = g_data_input_stream_new (g_subprocess_get_stdout_pipe (self->process));
   line = g_data_input_stream_read_line (out, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (line);
   g_assert_true (g_str_has_prefix (line, "listening 127.0.0.1:"));
-  self->port = (uint16_t) g_ascii_strtoull (line + strlen ("listening 127.0.0.1:"), NULL, 10);
+  self->port = (uint16_t)g_ascii_strtoull (line + strlen ("listening 127.0.0.1:"), NULL, 10);
   g_assert_cmpuint (self->port, !=, 0);
   return self;
 }
@@ -103,7 +104,8 @@ als_test_server_wait (AlsTestServer *self)
   self->ended = TRUE;
   g_file_get_contents (self->log_file, &self->log, NULL, &error);
   g_assert_no_error (error);
-  return g_subprocess_get_if_exited (self->process) ? g_subprocess_get_exit_status (self->process) : -1;
+  return g_subprocess_get_if_exited (self->process) ? g_subprocess_get_exit_status (self->process)
+                                                    : -1;
 }
 
 const char *
@@ -144,7 +146,8 @@ als_test_server_run (const char *const *args, char **log)
   g_autoptr (GError) error = NULL;
 
   g_ptr_array_add (argv, NULL);
-  process = g_subprocess_newv ((const char *const *) argv->pdata, G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
+  process = g_subprocess_newv ((const char *const *)argv->pdata, G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                               &error);
   g_assert_no_error (error);
   g_subprocess_communicate_utf8 (process, NULL, NULL, NULL, log, &error);
   g_assert_no_error (error);

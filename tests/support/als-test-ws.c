@@ -40,7 +40,7 @@ als_test_ws_connect (uint16_t port, gboolean tls, int receive_buffer)
   setsockopt (self->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt (self->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   setsockopt (self->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  g_assert_cmpint (connect (self->fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+  g_assert_cmpint (connect (self->fd, (struct sockaddr *)&address, sizeof address), ==, 0);
   if (tls)
     {
       gnutls_certificate_allocate_credentials (&self->credentials);
@@ -88,7 +88,7 @@ als_test_ws_write (AlsTestWs *self, const void *data, size_t len)
       if (sent <= 0)
         return;
       at += sent;
-      len -= (size_t) sent;
+      len -= (size_t)sent;
     }
 }
 
@@ -112,7 +112,7 @@ read_exactly (AlsTestWs *self, void *data, size_t len)
           return FALSE;
         }
       at += n;
-      len -= (size_t) n;
+      len -= (size_t)n;
     }
   return TRUE;
 }
@@ -131,11 +131,12 @@ als_test_ws_read_all (AlsTestWs *self)
 void
 als_test_ws_upgrade (AlsTestWs *self, const char *extra)
 {
-  g_autofree char *request = g_strdup_printf ("GET /v1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-                                              "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                                              "Sec-WebSocket-Protocol: alongside.1\r\n%s\r\n",
-                                              extra != NULL ? extra : "");
+  g_autofree char *request
+      = g_strdup_printf ("GET /v1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                         "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                         "Sec-WebSocket-Protocol: alongside.1\r\n%s\r\n",
+                         extra != NULL ? extra : "");
   g_autoptr (GString) answer = g_string_new (NULL);
   char c;
 
@@ -161,20 +162,21 @@ als_test_ws_frame (AlsTestWs *self, uint8_t first, gboolean masked, const void *
   g_byte_array_append (frame, &first, 1);
   if (len < 126)
     {
-      uint8_t length = mask_bit | (uint8_t) len;
+      uint8_t length = mask_bit | (uint8_t)len;
 
       g_byte_array_append (frame, &length, 1);
     }
   else if (len < 65536)
     {
-      uint8_t length[3] = { mask_bit | 126, (uint8_t) (len >> 8), (uint8_t) len };
+      uint8_t length[3] = { mask_bit | 126, (uint8_t)(len >> 8), (uint8_t)len };
 
       g_byte_array_append (frame, length, sizeof length);
     }
   else
     {
-      uint8_t length[9] = { mask_bit | 127, 0, 0, 0, 0, (uint8_t) (len >> 24), (uint8_t) (len >> 16),
-                            (uint8_t) (len >> 8), (uint8_t) len };
+      uint8_t length[9]
+          = { mask_bit | 127,      0,           0, 0, 0, (uint8_t)(len >> 24), (uint8_t)(len >> 16),
+              (uint8_t)(len >> 8), (uint8_t)len };
 
       g_byte_array_append (frame, length, sizeof length);
     }
@@ -246,14 +248,14 @@ als_test_ws_hear (AlsTestWs *self)
       if (len == 126)
         {
           g_assert_true (read_exactly (self, extended, 2));
-          len = (size_t) extended[0] << 8 | extended[1];
+          len = (size_t)extended[0] << 8 | extended[1];
         }
       data = g_malloc (len + 1);
       g_assert_true (read_exactly (self, data, len));
       switch (head[0] & 0x0f)
         {
         case 0x8:
-          self->close_status = len >= 2 ? (guint) data[0] << 8 | data[1] : 0;
+          self->close_status = len >= 2 ? (guint)data[0] << 8 | data[1] : 0;
           g_assert_false (read_exactly (self, head, 1));
           return NULL;
         case 0xa:

@@ -4,7 +4,10 @@
 #include <string.h>
 
 static AlsIceServer *
-ice_server (AlsIceServerKind kind, const char *host, uint16_t port, const char *username,
+ice_server (AlsIceServerKind kind,
+            const char *host,
+            uint16_t port,
+            const char *username,
             const char *credential)
 {
   AlsIceServer *server = g_new0 (AlsIceServer, 1);
@@ -67,9 +70,11 @@ sample (AlsSignalType type)
     case ALS_SIGNAL_PAIRED:
       message->relay_rate = 1250000;
       message->relay_backlog = 65536;
-      message->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_ice_server_free);
-      g_ptr_array_add (message->servers, ice_server (ALS_ICE_SERVER_STUN, "stun.example", 3478, NULL, NULL));
-      g_ptr_array_add (message->servers, ice_server (ALS_ICE_SERVER_TURNS, "192.0.2.1", 443, "17:a", "c2VjcmV0"));
+      message->servers = g_ptr_array_new_with_free_func ((GDestroyNotify)als_ice_server_free);
+      g_ptr_array_add (message->servers,
+                       ice_server (ALS_ICE_SERVER_STUN, "stun.example", 3478, NULL, NULL));
+      g_ptr_array_add (message->servers,
+                       ice_server (ALS_ICE_SERVER_TURNS, "192.0.2.1", 443, "17:a", "c2VjcmV0"));
       break;
     case ALS_SIGNAL_ERROR:
       message->code = ALS_SIGNAL_CODE_BUSY;
@@ -83,9 +88,10 @@ sample (AlsSignalType type)
 }
 
 static const AlsSignalType types[] = {
-  ALS_SIGNAL_HELLO, ALS_SIGNAL_REGISTER, ALS_SIGNAL_UNREGISTER, ALS_SIGNAL_JOIN, ALS_SIGNAL_MEET,
-  ALS_SIGNAL_PEER_MESSAGE, ALS_SIGNAL_RELAY, ALS_SIGNAL_UNPAIR, ALS_SIGNAL_PING, ALS_SIGNAL_PONG,
-  ALS_SIGNAL_WELCOME, ALS_SIGNAL_REGISTERED, ALS_SIGNAL_WAITING, ALS_SIGNAL_PAIRED, ALS_SIGNAL_ERROR,
+  ALS_SIGNAL_HELLO,   ALS_SIGNAL_REGISTER,     ALS_SIGNAL_UNREGISTER, ALS_SIGNAL_JOIN,
+  ALS_SIGNAL_MEET,    ALS_SIGNAL_PEER_MESSAGE, ALS_SIGNAL_RELAY,      ALS_SIGNAL_UNPAIR,
+  ALS_SIGNAL_PING,    ALS_SIGNAL_PONG,         ALS_SIGNAL_WELCOME,    ALS_SIGNAL_REGISTERED,
+  ALS_SIGNAL_WAITING, ALS_SIGNAL_PAIRED,       ALS_SIGNAL_ERROR,
 };
 
 static gboolean
@@ -97,7 +103,8 @@ has_open_end (AlsSignalType type)
 static AlsSignalMessage *
 decode (GBytes *bytes, GError **error)
 {
-  return als_signal_message_decode (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), error);
+  return als_signal_message_decode (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes),
+                                    error);
 }
 
 static void
@@ -119,7 +126,8 @@ test_round_trip (void)
       g_assert_cmpuint (out->number, ==, in->number);
       g_assert_cmpint (out->has_token, ==, in->has_token);
       g_assert_cmpmem (out->token, sizeof out->token, in->token, sizeof in->token);
-      g_assert_cmpmem (out->meeting_id, sizeof out->meeting_id, in->meeting_id, sizeof in->meeting_id);
+      g_assert_cmpmem (out->meeting_id, sizeof out->meeting_id, in->meeting_id,
+                       sizeof in->meeting_id);
       g_assert_cmpint (out->is_inviter, ==, in->is_inviter);
       g_assert_true (out->payload == in->payload || g_bytes_equal (out->payload, in->payload));
       g_assert_cmpuint (out->reason, ==, in->reason);
@@ -196,7 +204,7 @@ assert_refused (const char *data, gsize len)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (als_signal_message_decode ((const uint8_t *) data, len, &error));
+  g_assert_null (als_signal_message_decode ((const uint8_t *)data, len, &error));
   g_assert_error (error, ALS_SIGNAL_MESSAGE_ERROR, ALS_SIGNAL_CODE_BAD_MESSAGE);
 }
 
@@ -205,18 +213,33 @@ test_refusals (void)
 {
   assert_refused ("", 0);
   assert_refused ("\0", 1);
-  assert_refused ("\x06", 1);                                 /* no such type */
-  assert_refused ("\x04\x00\x0f\x42\x40", 5);                 /* JOIN 1000000 */
-  assert_refused ("\x02\x02", 2);                             /* REGISTER, a boolean of 2 */
-  assert_refused ("\x12\x03", 2);                             /* UNPAIR, no such reason */
-  assert_refused ("\x20\x00\x01\x00\x00", 5);                 /* WELCOME, heartbeat 0 */
-  assert_refused ("\x01\x00\x01\x00\x02\xc3\x28", 7);         /* HELLO, not UTF-8 */
-  assert_refused ("\x01\x00\x01\x00\x01\x07", 6);             /* HELLO, a control character */
-  assert_refused ("\x3f\x00\x00\x00\x00", 5);                 /* ERROR 0 */
-  assert_refused ("\x23\x00\x00\x00\x01\x00\x00\x00\x01\x09", 10);            /* PAIRED, nine servers */
-  assert_refused ("\x23\0\0\0\1\0\0\0\1\1" "\4" "\0\1a" "\0\1" "\0", 17);     /* server kind 4 */
-  assert_refused ("\x23\0\0\0\1\0\0\0\1\1" "\1" "\0\1a" "\0\0" "\0", 17);     /* server port 0 */
-  assert_refused ("\x23\0\0\0\1\0\0\0\1\1" "\1" "\0\0" "\0\1" "\0", 16);      /* server without name */
+  assert_refused ("\x06", 1);                                      /* no such type */
+  assert_refused ("\x04\x00\x0f\x42\x40", 5);                      /* JOIN 1000000 */
+  assert_refused ("\x02\x02", 2);                                  /* REGISTER, a boolean of 2 */
+  assert_refused ("\x12\x03", 2);                                  /* UNPAIR, no such reason */
+  assert_refused ("\x20\x00\x01\x00\x00", 5);                      /* WELCOME, heartbeat 0 */
+  assert_refused ("\x01\x00\x01\x00\x02\xc3\x28", 7);              /* HELLO, not UTF-8 */
+  assert_refused ("\x01\x00\x01\x00\x01\x07", 6);                  /* HELLO, a control character */
+  assert_refused ("\x3f\x00\x00\x00\x00", 5);                      /* ERROR 0 */
+  assert_refused ("\x23\x00\x00\x00\x01\x00\x00\x00\x01\x09", 10); /* PAIRED, nine servers */
+  assert_refused ("\x23\0\0\0\1\0\0\0\1\1"
+                  "\4"
+                  "\0\1a"
+                  "\0\1"
+                  "\0",
+                  17); /* server kind 4 */
+  assert_refused ("\x23\0\0\0\1\0\0\0\1\1"
+                  "\1"
+                  "\0\1a"
+                  "\0\0"
+                  "\0",
+                  17); /* server port 0 */
+  assert_refused ("\x23\0\0\0\1\0\0\0\1\1"
+                  "\1"
+                  "\0\0"
+                  "\0\1"
+                  "\0",
+                  16); /* server without name */
 }
 
 static void
@@ -242,7 +265,7 @@ test_payload_limits (void)
 
         message->payload = g_bytes_new (data, len);
         bytes = als_signal_message_encode (message);
-        data[0] = (uint8_t) cases[i].type;
+        data[0] = (uint8_t)cases[i].type;
         out = als_signal_message_decode (data, 1 + len, NULL);
         g_assert_true ((bytes != NULL) == (extra == 0));
         g_assert_true ((out != NULL) == (extra == 0));
@@ -272,10 +295,10 @@ test_other_version (void)
   g_autoptr (AlsSignalMessage) hello = NULL;
   g_autoptr (AlsSignalMessage) welcome = NULL;
 
-  hello = als_signal_message_decode ((const uint8_t *) "\x01\x00\x02\xff\xff\xff", 6, NULL);
+  hello = als_signal_message_decode ((const uint8_t *)"\x01\x00\x02\xff\xff\xff", 6, NULL);
   g_assert_nonnull (hello);
   g_assert_cmpuint (hello->version, ==, 2);
-  welcome = als_signal_message_decode ((const uint8_t *) "\x20\x00\x07", 3, NULL);
+  welcome = als_signal_message_decode ((const uint8_t *)"\x20\x00\x07", 3, NULL);
   g_assert_nonnull (welcome);
   g_assert_cmpuint (welcome->version, ==, 7);
 }
@@ -289,7 +312,9 @@ main (int argc, char **argv)
   g_test_add_func ("/protocol/signal-message/cut-or-lengthened-is-refused", test_exact_length);
   g_test_add_func ("/protocol/signal-message/nonsense-is-refused", test_refusals);
   g_test_add_func ("/protocol/signal-message/payloads-have-a-limit", test_payload_limits);
-  g_test_add_func ("/protocol/signal-message/encodes-nothing-the-decoder-refuses", test_encode_bounds);
-  g_test_add_func ("/protocol/signal-message/greeting-of-another-version-tells-its-version", test_other_version);
+  g_test_add_func ("/protocol/signal-message/encodes-nothing-the-decoder-refuses",
+                   test_encode_bounds);
+  g_test_add_func ("/protocol/signal-message/greeting-of-another-version-tells-its-version",
+                   test_other_version);
   return g_test_run ();
 }

@@ -18,7 +18,8 @@ feed (AlsHttpUpgrade *http, const char *text, size_t len, size_t piece, size_t *
     {
       size_t n = MIN (piece, len - at);
       size_t used;
-      AlsHttpUpgradeVerdict verdict = als_http_upgrade_feed (http, (const uint8_t *) text + at, n, &used);
+      AlsHttpUpgradeVerdict verdict
+          = als_http_upgrade_feed (http, (const uint8_t *)text + at, n, &used);
 
       g_assert_cmpuint (used, <=, n);
       at += used;
@@ -66,10 +67,12 @@ test_pieces (void)
       g_autoptr (AlsHttpUpgrade) http = als_http_upgrade_new ("alongside.1");
       size_t left;
 
-      g_assert_cmpint (feed (http, text, sizeof text - 1, piece, &left), ==, ALS_HTTP_UPGRADE_SWITCH);
+      g_assert_cmpint (feed (http, text, sizeof text - 1, piece, &left), ==,
+                       ALS_HTTP_UPGRADE_SWITCH);
       g_assert_cmpuint (left, ==, 2);
       /* RFC 6455, 1.3 */
-      g_assert_nonnull (strstr (als_http_upgrade_get_answer (http), "Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+      g_assert_nonnull (
+          strstr (als_http_upgrade_get_answer (http), "Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
       g_assert_true (g_str_has_suffix (als_http_upgrade_get_answer (http), "\r\n\r\n"));
     }
 }
@@ -79,12 +82,16 @@ test_accepted (void)
 {
   assert_status (GOOD, "101");
   assert_status ("GET /v1 HTTP/1.1\r\nHost: a\r\n" REST KEY PROTOCOL "\r\n", "101");
-  assert_status ("GET / HTTP/1.1\r\nhost:a\r\nupgrade:WebSocket\r\nCONNECTION: keep-alive , UPGRADE\r\n"
-                 "sec-websocket-version:13\r\n" KEY "sec-websocket-protocol: x, alongside.1\r\n"
-                 "Origin: http://b\r\nX-Other:\r\n\r\n", "101");
+  assert_status (
+      "GET / HTTP/1.1\r\nhost:a\r\nupgrade:WebSocket\r\nCONNECTION: keep-alive , UPGRADE\r\n"
+      "sec-websocket-version:13\r\n" KEY "sec-websocket-protocol: x, alongside.1\r\n"
+      "Origin: http://b\r\nX-Other:\r\n\r\n",
+      "101");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST KEY
-                 "Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: alongside.1\r\n\r\n", "101");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n" REST KEY PROTOCOL "\r\n", "101");
+                 "Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: alongside.1\r\n\r\n",
+                 "101");
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n" REST KEY PROTOCOL "\r\n",
+                 "101");
   assert_status ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "200");
 }
 
@@ -121,21 +128,35 @@ test_refused (void)
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n" REST KEY PROTOCOL "\r\n", "400");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\n: x\r\n" REST KEY PROTOCOL "\r\n", "400");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n" REST KEY PROTOCOL "\r\n", "400");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n" REST KEY PROTOCOL "\r\n", "400");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n" REST KEY PROTOCOL "\r\n", "400");
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n" REST KEY PROTOCOL "\r\n",
+                 "400");
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n" REST KEY PROTOCOL
+                 "\r\n",
+                 "400");
   /* WebSocket. */
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "426");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" KEY PROTOCOL "\r\n", "426");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: close\r\n" KEY PROTOCOL "\r\n", "426");
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" KEY PROTOCOL
+                 "\r\n",
+                 "426");
+  assert_status (
+      "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: close\r\n" KEY PROTOCOL
+      "\r\n",
+      "426");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Version: 8\r\n" KEY PROTOCOL "\r\n", "426");
+                 "Sec-WebSocket-Version: 8\r\n" KEY PROTOCOL "\r\n",
+                 "426");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST PROTOCOL "\r\n", "400");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST KEY KEY PROTOCOL "\r\n", "400");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n" PROTOCOL "\r\n", "400");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j*Q==\r\n" PROTOCOL "\r\n",
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n" PROTOCOL "\r\n",
+                 "400");
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j*Q==\r\n" PROTOCOL "\r\n",
                  "400");
   assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST KEY "\r\n", "400");
-  assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST KEY "Sec-WebSocket-Protocol: Alongside.1\r\n\r\n", "400");
+  assert_status ("GET / HTTP/1.1\r\nHost: a\r\n" REST KEY
+                 "Sec-WebSocket-Protocol: Alongside.1\r\n\r\n",
+                 "400");
 }
 
 static void
@@ -167,8 +188,8 @@ static void
 test_forwarded (void)
 {
   g_autoptr (AlsHttpUpgrade) http = als_http_upgrade_new ("alongside.1");
-  const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2,  ::3 \r\n"
-                      REST KEY PROTOCOL "\r\n";
+  const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: "
+                      "2.2.2.2,  ::3 \r\n" REST KEY PROTOCOL "\r\n";
   size_t left;
 
   g_assert_cmpint (feed (http, text, strlen (text), 100, &left), ==, ALS_HTTP_UPGRADE_SWITCH);

@@ -14,7 +14,7 @@ typedef struct
 {
   AlsRendezvous *rendezvous;
   GRand *random;
-  guint32 forced[4];    /* what the next draws of 4 bytes are */
+  guint32 forced[4]; /* what the next draws of 4 bytes are */
   guint n_forced;
   int64_t now_us;
   guint n_with_turn;
@@ -25,8 +25,8 @@ typedef struct
 {
   World *world;
   AlsRendezvousPeer *peer;
-  GQueue received;      /* of AlsSignalMessage */
-  size_t backlog[2];    /* what the test says is still queued */
+  GQueue received;   /* of AlsSignalMessage */
+  size_t backlog[2]; /* what the test says is still queued */
   gboolean closed;
 } Connection;
 
@@ -34,8 +34,8 @@ static void
 fake_send (gpointer connection, AlsLane lane, GBytes *bytes, gpointer user_data)
 {
   Connection *self = connection;
-  AlsSignalMessage *message = als_signal_message_decode (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes),
-                                                         NULL);
+  AlsSignalMessage *message
+      = als_signal_message_decode (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), NULL);
 
   g_assert_nonnull (message);
   g_assert_false (self->closed);
@@ -46,13 +46,13 @@ fake_send (gpointer connection, AlsLane lane, GBytes *bytes, gpointer user_data)
 static size_t
 fake_get_backlog (gpointer connection, AlsLane lane, gpointer user_data)
 {
-  return ((Connection *) connection)->backlog[lane];
+  return ((Connection *)connection)->backlog[lane];
 }
 
 static void
 fake_close (gpointer connection, gpointer user_data)
 {
-  ((Connection *) connection)->closed = TRUE;
+  ((Connection *)connection)->closed = TRUE;
 }
 
 static void
@@ -68,7 +68,7 @@ fake_random (uint8_t *out, size_t len, gpointer user_data)
       return;
     }
   for (size_t i = 0; i < len; i++)
-    out[i] = (uint8_t) g_rand_int (world->random);
+    out[i] = (uint8_t)g_rand_int (world->random);
 }
 
 static GPtrArray *
@@ -94,7 +94,8 @@ world_init (World *world, const AlsRendezvousOptions *options)
 
   *world = (World){ .now_us = START_US, .random = g_rand_new_with_seed (7) };
   als_rendezvous_options_init (&defaults);
-  world->rendezvous = als_rendezvous_new (options != NULL ? options : &defaults, &effects, world, world->now_us);
+  world->rendezvous
+      = als_rendezvous_new (options != NULL ? options : &defaults, &effects, world, world->now_us);
 }
 
 static void
@@ -230,8 +231,9 @@ greet (Connection *self, World *world, const char *address)
 static void
 lose (Connection *self)
 {
-  als_rendezvous_remove (self->world->rendezvous, g_steal_pointer (&self->peer), self->world->now_us);
-  g_queue_clear_full (&self->received, (GDestroyNotify) als_signal_message_free);
+  als_rendezvous_remove (self->world->rendezvous, g_steal_pointer (&self->peer),
+                         self->world->now_us);
+  g_queue_clear_full (&self->received, (GDestroyNotify)als_signal_message_free);
 }
 
 /* Registers and yields the number; TOKEN is kept if it is not NULL. */
@@ -696,7 +698,7 @@ test_meet_newer_waits (void)
   world_clear (&world);
 }
 
-/* A side whose connection broke without a sign comes back while the server still thinks it paired. */
+/* A side whose connection broke without a sign is back while the server thinks it paired. */
 static void
 test_meet_newer_pairs (void)
 {
@@ -863,7 +865,7 @@ test_signal_flood (void)
   expect_error (&a, ALS_SIGNAL_CODE_RATE_LIMITED);
   expect_silence (&a);
   g_assert_false (a.closed);
-  g_queue_clear_full (&b.received, (GDestroyNotify) als_signal_message_free);
+  g_queue_clear_full (&b.received, (GDestroyNotify)als_signal_message_free);
   pass (&world, SECOND);
   say_payload (&a, ALS_SIGNAL_PEER_MESSAGE, 10);
   expect (&b, ALS_SIGNAL_PEER_MESSAGE);
@@ -947,7 +949,8 @@ test_other_version (void)
 static void
 test_wrong_state (void)
 {
-  const AlsSignalType before_hello[] = { ALS_SIGNAL_REGISTER, ALS_SIGNAL_JOIN, ALS_SIGNAL_PING, ALS_SIGNAL_UNPAIR };
+  const AlsSignalType before_hello[]
+      = { ALS_SIGNAL_REGISTER, ALS_SIGNAL_JOIN, ALS_SIGNAL_PING, ALS_SIGNAL_UNPAIR };
   const AlsSignalType after_hello[] = { ALS_SIGNAL_HELLO, ALS_SIGNAL_WAITING, ALS_SIGNAL_ERROR,
                                         ALS_SIGNAL_PEER_MESSAGE, ALS_SIGNAL_RELAY };
   World world;
@@ -1010,7 +1013,8 @@ test_nonsense (void)
 
   world_init (&world, NULL);
   number = make_pair (&world, &inviter, &joiner);
-  als_rendezvous_receive (world.rendezvous, joiner.peer, (const uint8_t *) "\xff\xff", 2, world.now_us);
+  als_rendezvous_receive (world.rendezvous, joiner.peer, (const uint8_t *)"\xff\xff", 2,
+                          world.now_us);
   expect_error (&joiner, ALS_SIGNAL_CODE_BAD_MESSAGE);
   g_assert_true (joiner.closed);
   /* Its partner hears of it at once, and waits again. */
@@ -1034,7 +1038,10 @@ ignore_log (const char *domain, GLogLevelFlags level, const char *text, gpointer
 static void
 test_crowd (void)
 {
-  enum { N = 40 };
+  enum
+  {
+    N = 40
+  };
   World world;
   Connection crowd[N];
   uint8_t tokens[N][ALS_SIGNAL_TOKEN_BYTES] = { 0 };
@@ -1050,13 +1057,14 @@ test_crowd (void)
     greet (&crowd[i], &world, "a");
   for (guint step = 0; step < 200000; step++)
     {
-      guint i = (guint) g_rand_int_range (rand, 0, N);
+      guint i = (guint)g_rand_int_range (rand, 0, N);
       Connection *one = &crowd[i];
       g_autoptr (AlsSignalMessage) message = NULL;
       AlsSignalMessage *answer;
       static const AlsSignalType types[] = {
-        ALS_SIGNAL_REGISTER, ALS_SIGNAL_REGISTER, ALS_SIGNAL_UNREGISTER, ALS_SIGNAL_JOIN, ALS_SIGNAL_JOIN,
-        ALS_SIGNAL_MEET, ALS_SIGNAL_MEET, ALS_SIGNAL_PEER_MESSAGE, ALS_SIGNAL_RELAY, ALS_SIGNAL_UNPAIR,
+        ALS_SIGNAL_REGISTER, ALS_SIGNAL_REGISTER, ALS_SIGNAL_UNREGISTER, ALS_SIGNAL_JOIN,
+        ALS_SIGNAL_JOIN,     ALS_SIGNAL_MEET,     ALS_SIGNAL_MEET,       ALS_SIGNAL_PEER_MESSAGE,
+        ALS_SIGNAL_RELAY,    ALS_SIGNAL_UNPAIR,
       };
 
       if (one->closed || g_rand_int_range (rand, 0, 50) == 0)
@@ -1071,11 +1079,11 @@ test_crowd (void)
       message->version = 1;
       message->has_token = g_rand_boolean (rand);
       memcpy (message->token, tokens[g_rand_int_range (rand, 0, N)], sizeof message->token);
-      message->number = (uint32_t) g_rand_int_range (rand, 0, 30);
-      message->meeting_id[0] = (uint8_t) g_rand_int_range (rand, 0, 5);
+      message->number = (uint32_t)g_rand_int_range (rand, 0, 30);
+      message->meeting_id[0] = (uint8_t)g_rand_int_range (rand, 0, 5);
       message->is_inviter = g_rand_boolean (rand);
       message->payload = g_bytes_new_static ("x", 1);
-      world.forced[0] = (guint32) g_rand_int_range (rand, 0, 30);
+      world.forced[0] = (guint32)g_rand_int_range (rand, 0, 30);
       world.n_forced = 1;
       say (one, message);
       for (guint j = 0; j < N; j++)
@@ -1084,7 +1092,8 @@ test_crowd (void)
             if (answer->type == ALS_SIGNAL_REGISTERED)
               memcpy (tokens[j], answer->token, sizeof tokens[j]);
             n_pairs += answer->type == ALS_SIGNAL_PAIRED;
-            n_taken_over += answer->type == ALS_SIGNAL_ERROR && answer->code == ALS_SIGNAL_CODE_IDLE;
+            n_taken_over
+                += answer->type == ALS_SIGNAL_ERROR && answer->code == ALS_SIGNAL_CODE_IDLE;
             als_signal_message_free (answer);
           }
       pass (&world, g_rand_int_range (rand, 0, 5 * SECOND));

@@ -9,19 +9,21 @@ test_all_keys (void)
 {
   g_autoptr (AlsServerConfig) config = als_server_config_new ();
   g_autoptr (GError) error = NULL;
-  const char text[] = "# a comment\n\n[server]\nlisten = 0.0.0.0:8443; [::]:0 ;\ntls-cert=/a b/cert.pem\r\n"
-                      "tls-key=/key.pem\ntrusted-proxies=127.0.0.1;10.0.0.0/8;::1\nexit-after=5\n"
-                      "[limits]\nconnections=9\nconnect-interval=0.5\njoin-burst=7\njoin-interval=2.5\n"
-                      "[rendezvous]\nheartbeat=11\nkeep=0\nrelay-rate=20000\nrelay-backlog=131072\n"
-                      "[ice]\nstun=stun.example:3478\nturn=[2001:db8::1]:3478;192.0.2.1:3478\nturns=t:443\n"
-                      "turn-secret=a=b\\c;d\nturn-ttl=3600\n";
+  const char text[]
+      = "# a comment\n\n[server]\nlisten = 0.0.0.0:8443; [::]:0 ;\ntls-cert=/a b/cert.pem\r\n"
+        "tls-key=/key.pem\ntrusted-proxies=127.0.0.1;10.0.0.0/8;::1\nexit-after=5\n"
+        "[limits]\nconnections=9\nconnect-interval=0.5\njoin-burst=7\njoin-interval=2.5\n"
+        "[rendezvous]\nheartbeat=11\nkeep=0\nrelay-rate=20000\nrelay-backlog=131072\n"
+        "[ice]\nstun=stun.example:3478\nturn=[2001:db8::1]:3478;192.0.2.1:3478\nturns=t:443\n"
+        "turn-secret=a=b\\c;d\nturn-ttl=3600\n";
   const AlsIceServer *server;
 
   als_server_config_load_data (config, "file", text, strlen (text), &error);
   g_assert_no_error (error);
   g_assert_true (als_server_config_check (config, &error));
   g_assert_cmpuint (config->listen->len, ==, 2);
-  g_assert_cmpuint (g_inet_socket_address_get_port (g_ptr_array_index (config->listen, 0)), ==, 8443);
+  g_assert_cmpuint (g_inet_socket_address_get_port (g_ptr_array_index (config->listen, 0)), ==,
+                    8443);
   g_assert_cmpstr (config->tls_cert, ==, "/a b/cert.pem");
   g_assert_cmpuint (config->trusted_proxies->len, ==, 3);
   g_assert_cmpuint (config->exit_after_s, ==, 5);
@@ -56,16 +58,23 @@ test_errors (void)
     { "[]\n", "conf: line 1: a group of this name is not known" },
     { "[limits]\nheartbeat=5\n", "conf: line 2: a key of this name is not known here" },
     { "[rendezvous]\nkeep=5\nkeep=6\n", "conf: line 3: this key comes twice" },
-    { "[rendezvous]\n# x\nheartbeat=0\n", "conf: line 3: [rendezvous] heartbeat: not a number between 1 and 3600" },
-    { "[rendezvous]\nheartbeat=20s\n", "conf: line 2: [rendezvous] heartbeat: not a number between 1 and 3600" },
-    { "[rendezvous]\nheartbeat=-1\n", "conf: line 2: [rendezvous] heartbeat: not a number between 1 and 3600" },
-    { "[limits]\njoin-interval=nan\n", "conf: line 2: [limits] join-interval: not a number between 0.0001 and 86400" },
-    { "[limits]\njoin-interval=\n", "conf: line 2: [limits] join-interval: not a number between 0.0001 and 86400" },
+    { "[rendezvous]\n# x\nheartbeat=0\n",
+      "conf: line 3: [rendezvous] heartbeat: not a number between 1 and 3600" },
+    { "[rendezvous]\nheartbeat=20s\n",
+      "conf: line 2: [rendezvous] heartbeat: not a number between 1 and 3600" },
+    { "[rendezvous]\nheartbeat=-1\n",
+      "conf: line 2: [rendezvous] heartbeat: not a number between 1 and 3600" },
+    { "[limits]\njoin-interval=nan\n",
+      "conf: line 2: [limits] join-interval: not a number between 0.0001 and 86400" },
+    { "[limits]\njoin-interval=\n",
+      "conf: line 2: [limits] join-interval: not a number between 0.0001 and 86400" },
     { "[server]\nlisten=example.org:443\n",
-      "conf: line 2: [server] listen: not ADDRESS:PORT with a numeric address, such as 0.0.0.0:8443 or [::]:8443" },
-    { "[server]\nlisten=::1:443\n",
-      "conf: line 2: [server] listen: not ADDRESS:PORT with a numeric address, such as 0.0.0.0:8443 or [::]:8443" },
-    { "[server]\ntrusted-proxies=10.0.0.0/33\n", "conf: line 2: [server] trusted-proxies: not an address or ADDRESS/BITS" },
+      "conf: line 2: [server] listen: not ADDRESS:PORT with a numeric address, such as "
+      "0.0.0.0:8443 or [::]:8443" },
+    { "[server]\nlisten=::1:443\n", "conf: line 2: [server] listen: not ADDRESS:PORT with a "
+                                    "numeric address, such as 0.0.0.0:8443 or [::]:8443" },
+    { "[server]\ntrusted-proxies=10.0.0.0/33\n",
+      "conf: line 2: [server] trusted-proxies: not an address or ADDRESS/BITS" },
     { "[server]\ntls-key=\n", "conf: line 2: [server] tls-key: empty or too long" },
     { "[ice]\nstun=stun.example\n", "conf: line 2: [ice] stun: not HOST:PORT" },
     { "[ice]\nstun=stun.example:0\n", "conf: line 2: [ice] stun: not HOST:PORT" },
@@ -80,7 +89,8 @@ test_errors (void)
       g_autoptr (AlsServerConfig) config = als_server_config_new ();
       g_autoptr (GError) error = NULL;
 
-      g_assert_false (als_server_config_load_data (config, "conf", cases[i].text, strlen (cases[i].text), &error));
+      g_assert_false (als_server_config_load_data (config, "conf", cases[i].text,
+                                                   strlen (cases[i].text), &error));
       g_assert_error (error, ALS_SERVER_CONFIG_ERROR, ALS_SERVER_CONFIG_ERROR_INVALID);
       g_assert_cmpstr (error->message, ==, cases[i].message);
     }
@@ -117,7 +127,8 @@ test_check (void)
       g_autoptr (AlsServerConfig) config = als_server_config_new ();
       g_autoptr (GError) error = NULL;
 
-      g_assert_true (als_server_config_load_data (config, "conf", cases[i].text, strlen (cases[i].text), NULL));
+      g_assert_true (als_server_config_load_data (config, "conf", cases[i].text,
+                                                  strlen (cases[i].text), NULL));
       g_assert_false (als_server_config_check (config, &error));
       g_assert_cmpstr (error->message, ==, cases[i].message);
     }
@@ -139,7 +150,8 @@ test_example (void)
 {
   g_autoptr (AlsServerConfig) config = als_server_config_new ();
   g_autoptr (AlsServerConfig) uncommented = als_server_config_new ();
-  g_autofree char *file = g_test_build_filename (G_TEST_DIST, "alongside-signald.conf.example", NULL);
+  g_autofree char *file
+      = g_test_build_filename (G_TEST_DIST, "alongside-signald.conf.example", NULL);
   g_autofree char *text = NULL;
   g_autoptr (GRegex) regex = g_regex_new ("^#([a-z-]+=)", G_REGEX_MULTILINE, 0, NULL);
   g_autofree char *all = NULL;
@@ -179,10 +191,10 @@ test_ice_list (void)
   without = als_ice_list_make (config, FALSE, 1000);
   g_assert_cmpuint (servers->len, ==, 2);
   g_assert_cmpuint (without->len, ==, 1);
-  g_assert_null (((AlsIceServer *) g_ptr_array_index (servers, 0))->username);
+  g_assert_null (((AlsIceServer *)g_ptr_array_index (servers, 0))->username);
   turn = g_ptr_array_index (servers, 1);
   g_assert_true (g_str_has_prefix (turn->username, "44200:"));
-  g_assert_cmpstr (turn->username, !=, ((AlsIceServer *) g_ptr_array_index (again, 1))->username);
+  g_assert_cmpstr (turn->username, !=, ((AlsIceServer *)g_ptr_array_index (again, 1))->username);
   credential = als_ice_list_credential ("north", turn->username);
   g_assert_cmpstr (turn->credential, ==, credential);
 }

@@ -16,6 +16,8 @@
 #define MAX_MISSING 256
 /* Key frames are asked for again after this; it doubles. */
 #define KEY_FIRST_US (400 * 1000)
+/* The one that begins a generation comes unasked, but has to be made first. */
+#define KEY_UNASKED_US G_USEC_PER_SEC
 #define KEY_MAX_US (4 * G_USEC_PER_SEC)
 /* Nothing but late packets for so long: it is we who are wrong about the numbers. */
 #define LATE_PATIENCE_US (500 * 1000)
@@ -57,7 +59,7 @@ als_rtp_reorder_new (AlsVideoCodec codec, int64_t now_us)
   /* A generation begins with a key frame unasked. */
   self->needs_key = TRUE;
   self->key_interval_us = KEY_FIRST_US;
-  self->key_wish_us = now_us + KEY_FIRST_US;
+  self->key_wish_us = now_us + KEY_UNASKED_US;
   return self;
 }
 

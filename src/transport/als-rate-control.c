@@ -12,6 +12,7 @@
 /* 2/ln 2: the smallest gain that doubles the rate each round. */
 #define STARTUP_GAIN 2.77
 #define STARTUP_CWND_GAIN 2.0
+#define STARTUP_CWND_GAIN_QUEUEING 1.5
 #define CWND_GAIN 1.75
 /* A little under the estimate, so that queues of others' making drain. */
 #define PACING_MARGIN 0.99
@@ -41,9 +42,9 @@ get_bdp (const AlsRateControl *self, double gain)
 }
 
 static double
-get_burst (const AlsRateControl *self)
+get_burst (double rate)
 {
-  return CLAMP (self->pacing_rate * BURST_US / G_USEC_PER_SEC, BURST_MIN, BURST_MAX);
+  return CLAMP (rate * BURST_US / G_USEC_PER_SEC, BURST_MIN, BURST_MAX);
 }
 
 static void
@@ -195,12 +196,16 @@ update_bandwidth (AlsRateControl *self)
     self->bandwidth = MAX (self->bandwidth, self->rounds_max[i]);
 }
 
+static gboolean
+is_queueing (const AlsRateControl *self, int64_t rtt_us)
+{
+  return (double) rtt_us > FULL_RTT * (double) self->min_rtt_us + ACK_DELAY_US;
+}
+
 static void
-check_full_pipe (AlsRateControl *self, int64_t rtt_us)
+check_full_pipe (AlsRateControl *self, gboolean queueing)
 {
   gboolean losing = (double) self->round_lost > FULL_LOSS * (double) self->round_acked;
-
-  gboolean queueing = (double) rtt_us > FULL_RTT * (double) self->min_rtt_us + ACK_DELAY_US;
 
   if (!self->round_start)
     return;
@@ -216,7 +221,8 @@ check_full_pipe (AlsRateControl *self, int64_t rtt_us)
       self->full_rounds = 0;
       return;
     }
-  self->full_pipe = ++self->full_rounds >= FULL_ROUNDS;
+  /* With a queue to be seen once is enough: it should not stand for long. */
+  self->full_pipe = ++self->full_rounds >= FULL_ROUNDS || queueing;
 }
 
 static void
@@ -281,8 +287,9 @@ update_min_rtt (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
 }
 
 static void
-update_cwnd (AlsRateControl *self)
+update_cwnd (AlsRateControl *self, gboolean queueing)
 {
+  gboolean settled = self->full_pipe || self->state == ALS_RATE_PROBE_RTT;
   double target;
 
   if (self->bandwidth <= 0 || self->min_rtt_us == 0)
@@ -290,11 +297,12 @@ update_cwnd (AlsRateControl *self)
       self->cwnd += self->acked_now;
       return;
     }
-  target = get_bdp (self, self->cwnd_gain);
+  target = get_bdp (self, queueing ? MIN (self->cwnd_gain, STARTUP_CWND_GAIN_QUEUEING)
+                                   : self->cwnd_gain);
   if (self->state != ALS_RATE_PROBE_RTT)
-    target += 3 * get_burst (self) + self->bandwidth * ACK_DELAY_US / G_USEC_PER_SEC;
+    target += 3 * get_burst (self->bandwidth) + self->bandwidth * ACK_DELAY_US / G_USEC_PER_SEC;
   target = MAX (target, MIN_CWND);
-  if (self->full_pipe || self->state == ALS_RATE_PROBE_RTT)
+  if (settled || (queueing && self->delivered >= INITIAL_CWND))
     self->cwnd = (uint64_t) MIN ((double) (self->cwnd + self->acked_now), target);
   else if (self->cwnd < target || self->delivered < INITIAL_CWND)
     self->cwnd += self->acked_now;
@@ -311,7 +319,7 @@ als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
   if (self->sample_valid)
     {
       update_bandwidth (self);
-      check_full_pipe (self, rtt_us);
+      check_full_pipe (self, is_queueing (self, rtt_us));
     }
   if (self->state == ALS_RATE_STARTUP && self->full_pipe)
     set_state (self, ALS_RATE_DRAIN, now_us);
@@ -321,7 +329,7 @@ als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
     advance_cycle (self, now_us);
   update_min_rtt (self, rtt_us, now_us);
   update_pacing (self);
-  update_cwnd (self);
+  update_cwnd (self, !self->full_pipe && is_queueing (self, rtt_us));
   self->sample_valid = FALSE;
   self->acked_now = 0;
   self->lost_now = 0;
@@ -349,7 +357,7 @@ int64_t
 als_rate_control_get_wake_up (const AlsRateControl *self)
 {
   return self->next_send_us
-         + MIN ((int64_t) (get_burst (self) * G_USEC_PER_SEC / self->pacing_rate), BURST_US);
+         + MIN ((int64_t) (get_burst (self->pacing_rate) * G_USEC_PER_SEC / self->pacing_rate), BURST_US);
 }
 
 uint64_t

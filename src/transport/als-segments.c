@@ -28,8 +28,9 @@
 /* Received numbers are remembered in so many ranges. */
 #define MAX_NUMBER_RANGES 256
 
-/* An acknowledgement leaves after so many packets or so long. */
+/* An acknowledgement leaves after so many packets or so long; more packets where many come. */
 #define ACK_EVERY 4
+#define ACK_EVERY_MAX 32
 #define ACK_DELAY_MIN_US 1000
 #define ACK_DELAY_MAX_US (5 * 1000)
 #define ACK_DELAY_LAZY_US (25 * 1000)
@@ -140,6 +141,8 @@ struct _AlsSegments
   uint64_t largest;        /* + 1; 0: none */
   int64_t largest_us;
   guint unacked;           /* since the last acknowledgement */
+  guint ack_every;
+  int64_t acked_us;        /* when that was */
   int64_t ack_deadline_us; /* INT64_MAX: nothing to acknowledge */
 
   GByteArray *datagrams;   /* DatagramHead and bytes, from datagrams_at on */
@@ -163,6 +166,7 @@ als_segments_new (const AlsSegmentsEvents *events, gpointer user_data)
   self->user_data = user_data;
   self->ack_deadline_us = INT64_MAX;
   self->loss_deadline_us = INT64_MAX;
+  self->ack_every = ACK_EVERY;
   self->sent_capacity = SENT_RING_MIN;
   self->sent = g_new0 (Sent, self->sent_capacity);
   self->datagrams = g_byte_array_new ();
@@ -515,7 +519,7 @@ receive_number (AlsSegments *self, const AlsPacketHeader *header, int64_t now_us
                  : CLAMP (self->srtt_us / 8, ACK_DELAY_MIN_US, ACK_DELAY_MAX_US);
   if (header->kind == ALS_PACKET_NUMBERED)
     self->unacked++;
-  if (!in_order || self->unacked >= ACK_EVERY)
+  if (!in_order || self->unacked >= self->ack_every)
     delay_us = 0;
   self->ack_deadline_us = MIN (self->ack_deadline_us, now_us + delay_us);
   return TRUE;
@@ -731,6 +735,12 @@ put_ack (AlsSegments *self, Builder *b, int64_t now_us)
         break;
       ranges[n++] = (AlsAckRange){ (uint32_t) first, (uint32_t) last };
     }
+  /* About one a millisecond on a fast path. */
+  if (self->unacked >= self->ack_every && now_us - self->acked_us < ACK_DELAY_MIN_US)
+    self->ack_every = MIN (self->ack_every * 2, ACK_EVERY_MAX);
+  else if (self->unacked < self->ack_every || now_us - self->acked_us > 2 * ACK_DELAY_MIN_US)
+    self->ack_every = MAX (self->ack_every / 2, ACK_EVERY);
+  self->acked_us = now_us;
   self->unacked = 0;
   self->ack_deadline_us = INT64_MAX;
   if (n > 0)

@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 struct _AlsTestServer
 {
@@ -44,6 +45,13 @@ make_argv (const char *const *args)
   return argv;
 }
 
+/* A test that fails takes its server along. */
+static void
+die_with_parent (gpointer user_data)
+{
+  prctl (PR_SET_PDEATHSIG, SIGTERM);
+}
+
 AlsTestServer *
 als_test_server_start (const char *config, const char *const *args)
 {
@@ -56,6 +64,7 @@ als_test_server_start (const char *config, const char *const *args)
   g_autofree char *line = NULL;
 
   self->log_file = make_file ("");
+  g_subprocess_launcher_set_child_setup (launcher, die_with_parent, NULL, NULL);
   g_subprocess_launcher_set_stderr_file_path (launcher, self->log_file);
   if (config != NULL)
     {

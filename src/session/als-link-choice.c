@@ -98,6 +98,8 @@ als_link_choice_choose (AlsLinkCandidate **candidates, guint n, guint current, g
   for (guint i = 0; i < n; i++)
     if (candidates[i]->number == current && is_candidate (candidates[i], allowed_kinds))
       have_current = TRUE;
+    else
+      candidates[i]->slow_since_us = 0;
   if (!have_current)
     current = 0;
 
@@ -165,7 +167,7 @@ als_link_choice_get_deadline (AlsLinkCandidate **candidates, guint n, int64_t no
     {
       if (is_banned (candidates[i], now_us))
         deadline_us = MIN (deadline_us, candidates[i]->banned_until_us);
-      if (candidates[i]->slow_since_us != 0)
+      if (candidates[i]->slow_since_us != 0 && candidates[i]->slow_since_us + WORSE_FOR_US > now_us)
         deadline_us = MIN (deadline_us, candidates[i]->slow_since_us + WORSE_FOR_US);
     }
   return deadline_us;

@@ -346,13 +346,11 @@ als_channel_send_one (AlsChannel *self, AlsLink *link, guint number, size_t max_
   return TRUE;
 }
 
-static gboolean
+static void
 lose_notice (AlsNotice *notice, guint owner)
 {
-  if (notice->state != ALS_NOTICE_SENT || notice->owner != owner)
-    return FALSE;
-  notice->state = ALS_NOTICE_DUE;
-  return TRUE;
+  if (notice->state == ALS_NOTICE_SENT && notice->owner == owner)
+    notice->state = ALS_NOTICE_DUE;
 }
 
 void
@@ -362,6 +360,13 @@ als_channel_lose (AlsChannel *self, guint owner)
   lose_notice (&self->open, owner);
   lose_notice (&self->fin, owner);
   lose_notice (&self->reset, owner);
+}
+
+void
+als_channel_repeat_end (AlsChannel *self)
+{
+  lose_notice (&self->fin, self->fin.owner);
+  lose_notice (&self->reset, self->reset.owner);
 }
 
 static gboolean

@@ -90,6 +90,8 @@ gboolean    als_channel_send_one    (AlsChannel *self, AlsLink *link, guint numb
 /* Whether als_channel_send_one () would send. */
 gboolean    als_channel_has_work    (AlsChannel *self, guint number, gboolean may_repeat_bulk);
 void        als_channel_lose        (AlsChannel *self, guint owner);
+/* FIN and RESET have to be sent again, unless they were acknowledged. */
+void        als_channel_repeat_end  (AlsChannel *self);
 gboolean    als_channel_uses        (AlsChannel *self, guint owner);
 void        als_channel_get_ack     (AlsChannel *self, AlsSessionAck *ack);
 /* How far the peer could be told that it may send. */

@@ -573,6 +573,20 @@ on_acks (AlsSession *self, const AlsSessionFrame *frame)
   return TRUE;
 }
 
+/* The peer says where it stands, because a link is new or gone: what it said before may be lost. A
+ * channel that it has forgotten is not in its list, and the answer to our FIN or RESET was in vain:
+ * ask again. */
+static gboolean
+on_sync (AlsSession *self, const AlsSessionFrame *frame)
+{
+  if (!on_acks (self, frame))
+    return FALSE;
+  self->sync_until_us = 0;
+  for (guint i = 0; i < self->channels->len; i++)
+    als_channel_repeat_end (g_ptr_array_index (self->channels, i));
+  return TRUE;
+}
+
 static gboolean
 on_channel_frame (AlsSession *self, const AlsSessionFrame *frame)
 {
@@ -650,8 +664,7 @@ on_frame (AlsSession *self, SessionLink *sl, const AlsSessionFrame *frame)
       return on_channel_frame (self, frame);
 
     case ALS_SESSION_FRAME_SYNC:
-      self->sync_until_us = 0;
-      return on_acks (self, frame);
+      return on_sync (self, frame);
 
     case ALS_SESSION_FRAME_ACK:
       return on_acks (self, frame);

@@ -346,6 +346,33 @@ test_starving_better_kind_is_left_for_a_minute (void)
   g_assert_cmpint (world_get_kind (world, 0), ==, ALS_PATH_SIGNAL_RELAY);
 }
 
+/* Side 1 has forgotten the channel, and what it said about that is lost with its own path; side 0's
+ * path stays. */
+static void
+test_lost_end_is_asked_for_again (void)
+{
+  g_autoptr (World) world = world_new (0);
+  Port *mine;
+  guint path;
+
+  als_session_set_allowed_kinds (world->sessions[1], 1u << ALS_PATH_TURN_UDP);
+  world_add_path (world, ALS_PATH_DIRECT_UDP, 20 * MBIT, 100 * MS);
+  path = world_add_path (world, ALS_PATH_TURN_UDP, 20 * MBIT, 100 * MS);
+  world_run (world, SECOND);
+  g_assert_cmpint (world_get_kind (world, 0), ==, ALS_PATH_DIRECT_UDP);
+  mine = world_open (world, 0, 3, ALS_LANE_CHAT, 1000, FALSE);
+  world_run (world, SECOND);
+  als_channel_finish (world_find (world, 1, 3)->channel);
+  world_run (world, SECOND);
+  als_channel_finish (mine->channel);
+  world_run (world, 150 * MS);
+  g_assert_true (world_find (world, 1, 3)->closed);
+  g_assert_false (mine->closed);
+  als_fake_link_break (world_get_link (world, path, 1));
+  als_session_set_allowed_kinds (world->sessions[1], 0);
+  g_assert_true (world_run_until (world, all_closed, GUINT_TO_POINTER (1), SECOND));
+}
+
 /* Only SIDE's packets are lost: data still comes in there. */
 static void
 check_one_way_death (guint side)
@@ -509,6 +536,7 @@ main (int argc, char **argv)
   ADD ("much-slower-better-kind-is-left-for-a-minute",
        test_much_slower_better_kind_is_left_for_a_minute);
   ADD ("starving-better-kind-is-left-for-a-minute", test_starving_better_kind_is_left_for_a_minute);
+  ADD ("lost-end-is-asked-for-again", test_lost_end_is_asked_for_again);
   ADD ("one-way-death-is-found-within-two-seconds", test_one_way_death_is_found_within_two_seconds);
   ADD ("dead-idle-path-is-found", test_dead_idle_path_is_found);
   ADD ("removed-path-is-left-by-both", test_removed_path_is_left_by_both);

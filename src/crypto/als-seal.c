@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/als-bytes.h"
+#include "base/als-plant.h"
 
 #define NONCE_BYTES crypto_aead_chacha20poly1305_ietf_NPUBBYTES
 #define WINDOW_WORDS (ALS_REPLAY_WINDOW / 64)
@@ -62,6 +63,8 @@ als_sealer_seal (AlsSealer *self, const void *ad, size_t ad_len, const uint8_t *
   if (self->counter == UINT64_MAX)
     g_error ("a key's counters are used up");
   *counter = self->counter++;
+  if (als_plant ("counter-reused") && *counter % 1000 == 999)
+    self->counter--;
   make_nonce (*counter, nonce);
   crypto_aead_chacha20poly1305_ietf_encrypt (out, NULL, plain, len, ad, ad_len, NULL, nonce,
                                              self->key);

@@ -267,9 +267,10 @@ static gboolean
 is_listening (void)
 {
   g_autoptr (GSocketClient) client = g_socket_client_new ();
-  g_autoptr (GSocketConnection) connection =
-    g_socket_client_connect_to_host (client, "10.9.0.1", TURN_PORT, NULL, NULL);
+  g_autoptr (GSocketConnection) connection = NULL;
 
+  g_socket_client_set_enable_proxy (client, FALSE);
+  connection = g_socket_client_connect_to_host (client, "10.9.0.1", TURN_PORT, NULL, NULL);
   return connection != NULL;
 }
 

@@ -152,3 +152,70 @@ gboolean
   acquire (count);
   return REAL (g_atomic_ref_count_dec) (count);
 }
+
+/* What is handed to the thread of a main context is there when it runs, and the source that GLib
+ * made for it is whole before that thread frees it: hence the lock around the making. */
+
+typedef struct
+{
+  GSourceFunc func;
+  gpointer data;
+  GDestroyNotify notify;
+} Invocation;
+
+static GMutex invocations;
+
+static gboolean
+invoke_cb (gpointer user_data)
+{
+  Invocation *self = user_data;
+
+  acquire (self);
+  return self->func (self->data);
+}
+
+static void
+invocation_free (gpointer user_data)
+{
+  Invocation *self = user_data;
+
+  g_mutex_lock (&invocations);
+  g_mutex_unlock (&invocations);
+  if (self->notify != NULL)
+    self->notify (self->data);
+  g_free (self);
+}
+
+static gboolean
+is_ours (GMainContext *context)
+{
+  GMainContext *own = g_main_context_get_thread_default ();
+
+  return g_main_context_is_owner (context) || own == context
+         || (own == NULL && context == g_main_context_default ());
+}
+
+void
+g_main_context_invoke_full (GMainContext *context, int priority, GSourceFunc func, gpointer data,
+                            GDestroyNotify notify)
+{
+  Invocation *self;
+
+  if (is_ours (context != NULL ? context : g_main_context_default ()))
+    {
+      REAL (g_main_context_invoke_full) (context, priority, func, data, notify);
+      return;
+    }
+  self = g_new0 (Invocation, 1);
+  *self = (Invocation){ func, data, notify };
+  g_mutex_lock (&invocations);
+  release (self);
+  REAL (g_main_context_invoke_full) (context, priority, invoke_cb, self, invocation_free);
+  g_mutex_unlock (&invocations);
+}
+
+void
+g_main_context_invoke (GMainContext *context, GSourceFunc func, gpointer data)
+{
+  g_main_context_invoke_full (context, G_PRIORITY_DEFAULT, func, data, NULL);
+}

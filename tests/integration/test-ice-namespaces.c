@@ -52,6 +52,14 @@ run (const char *format, ...)
   g_assert_true (g_spawn_check_wait_status (status, NULL));
 }
 
+static gboolean
+have_program (const char *name)
+{
+  g_autofree char *path = g_find_program_in_path (name);
+
+  return path != NULL;
+}
+
 /* Before any thread is there: a user namespace is for processes of one. */
 static void
 make_namespaces (void)
@@ -59,7 +67,7 @@ make_namespaces (void)
   g_autofree char *uid_map = g_strdup_printf ("0 %u 1", (guint) geteuid ());
   g_autofree char *gid_map = g_strdup_printf ("0 %u 1", (guint) getegid ());
 
-  if (g_find_program_in_path ("ip") == NULL)
+  if (!have_program ("ip"))
     {
       refusal = g_strdup ("the program ip is missing");
       return;
@@ -324,7 +332,7 @@ test_through_turn (void)
 
   if (skip ())
     return;
-  if (g_find_program_in_path ("turnserver") == NULL)
+  if (!have_program ("turnserver"))
     {
       g_test_skip ("coturn is missing");
       return;

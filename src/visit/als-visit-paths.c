@@ -365,8 +365,18 @@ als_visit_paths_message (AlsVisitPaths *self, AlsPathKind kind, uint32_t attempt
 {
   Attempt *at = find_attempt (self, kind);
 
-  if (at == NULL || !attempt_is_allowed (at))
+  if (at == NULL)
     return;
+  if (!attempt_is_allowed (at))
+    {
+      /* Once an attempt, or the other side would wait for its limit. */
+      if (self->config.role == ALS_ROLE_JOINER && attempt > at->attempt)
+        {
+          at->attempt = attempt;
+          send_peer (self, ALS_PEER_PATH_FAILED, kind, attempt, NULL);
+        }
+      return;
+    }
   if (self->config.role == ALS_ROLE_JOINER && attempt > at->attempt)
     {
       /* The inviter has begun anew: what was, is over on its side. */

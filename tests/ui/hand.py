@@ -23,23 +23,35 @@ class Missing(Exception):
 def accessible_app():
     desktop = pyatspi.Registry.getDesktop(0)
     for child in desktop:
-        if child is not None and app is not None and child.get_process_id() == app.pid:
+        if child is not None and app is not None and (child.get_process_id() == app.pid or os.environ.get("APPW")):
             return child
     return None
 
 
+def size_of(node):
+    """Width and height, or None for what has no place of its own."""
+    try:
+        extents = node.queryComponent().getExtents(pyatspi.WINDOW_COORDS)
+        return extents.width, extents.height
+    except NotImplementedError:
+        return None
+
+
 def is_shown(node):
-    states = node.getState()
-    return states.contains(pyatspi.STATE_SHOWING) and states.contains(pyatspi.STATE_VISIBLE)
+    """GTK 4.8 tells "showing" of windows only; what was never on show has no size."""
+    return node.getState().contains(pyatspi.STATE_VISIBLE) and size_of(node) != (0, 0)
 
 
-def walk(node, depth=0):
+def walk(node, shown=False, depth=0):
+    """NODE and what is below it; with SHOWN without what is hidden, and what is below that."""
     if node is None or depth > 60:
+        return
+    if shown and depth > 0 and not is_shown(node):
         return
     yield node
     for index in range(node.childCount):
         try:
-            yield from walk(node.getChildAtIndex(index), depth + 1)
+            yield from walk(node.getChildAtIndex(index), shown, depth + 1)
         except Exception:  # pylint: disable=broad-except
             continue       # it went away while we looked
 
@@ -57,11 +69,9 @@ def find(name=None, role=None, seconds=WAIT_S, shown=True, enabled=False):
     while True:
         root = accessible_app()
         if root is not None:
-            for node in walk(root):
+            for node in walk(root, shown):
                 try:
                     if role is not None and node.getRoleName() not in role.split("|"):
-                        continue
-                    if shown and not is_shown(node):
                         continue
                     if enabled and not node.getState().contains(pyatspi.STATE_SENSITIVE):
                         continue
@@ -115,13 +125,20 @@ def do_names():
     """Everything on show, for a failure's report."""
     root = accessible_app()
     names = []
-    for node in walk(root) if root is not None else []:
+    for node in walk(root, True) if root is not None else []:
         try:
-            if is_shown(node) and (node.name or text_of(node)):
+            if (node.name or text_of(node)):
                 names.append(f"{node.getRoleName()}: {node.name or text_of(node)}")
         except Exception:  # pylint: disable=broad-except
             continue
     return names[-60:]
+
+
+def do_tree():
+    """Every node with its states, to see why something is not found."""
+    return [f"{node.getRoleName()} “{node.name}” “{text_of(node)}” "
+            f"{size_of(node)} {[pyatspi.stateToString(state) for state in node.getState().getStates()]}"
+            for node in walk(accessible_app())]
 
 
 def do_unnamed():
@@ -129,9 +146,9 @@ def do_unnamed():
     roles = ("push button", "toggle button", "check box", "text", "entry", "menu item", "slider",
              "combo box", "switch", "button", "link")
     found = []
-    for node in walk(accessible_app()):
+    for node in walk(accessible_app(), True):
         try:
-            if node.getRoleName() in roles and is_shown(node) and not (node.name or "").strip():
+            if node.getRoleName() in roles and not (node.name or "").strip():
                 parent = node.parent
                 found.append(f"{node.getRoleName()} in {parent.getRoleName()} “{parent.name}”")
         except Exception:  # pylint: disable=broad-except
@@ -190,6 +207,7 @@ def do_resize(width, height):
 
 
 def do_place(x, y):
+    if os.environ.get("APPW"): return
     xdotool("windowmove", window_of(app.pid), x, y)
 
 

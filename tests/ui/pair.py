@@ -69,13 +69,12 @@ class Pair:
     def run(self):
         anna, ben = self.anna, self.ben
         self.allow("signal-relay")
-        anna.start_app()
+        anna.app=os.environ.get("APPW",anna.app); anna.start_app()
         ben.start_app()
         anna.call("place", x=0, y=0)
         anna.paint(COLORS[0])
-        code = anna.text(r"^\d{3} \d{3} \d{3} \d{3}$")
+        code = anna.text(r"^Your code: [\d ,.]+$").split(":")[1]
         self.step("Anna's window shows a code")
-        ben.press("Give [Hh]elp", role="push button|toggle button|radio button|page tab|button|tab")
         ben.type("Code of the other person", code.replace(" ", "-"))
         self.step("Ben has typed it, with dashes")
         ben.press("Co_?nnect")

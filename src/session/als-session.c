@@ -331,6 +331,17 @@ sends_datagrams (const AlsSession *self)
   return self->picture_us != 0 && self->picture_us + DATAGRAM_BUSY_US > self->now_us;
 }
 
+/* The link's own estimate may be some frames old, what it was handed is not. */
+static gboolean
+is_in_the_way_of_datagrams (AlsLink *link)
+{
+  AlsLinkStats stats;
+
+  als_link_get_stats (link, &stats);
+  return stats.queue_delay_us >= BULK_BESIDE_DATAGRAMS_US
+         || stats.queued_bytes * G_USEC_PER_SEC > stats.rate * BULK_BESIDE_DATAGRAMS_US;
+}
+
 static gboolean
 lane_has_room (AlsSession *self, AlsLane lane)
 {
@@ -338,16 +349,10 @@ lane_has_room (AlsSession *self, AlsLane lane)
 
   if (als_link_get_room (sl->link, lane) == 0)
     return FALSE;
-  if (lane == ALS_LANE_BULK && sends_datagrams (self))
+  if (lane == ALS_LANE_BULK && sends_datagrams (self) && is_in_the_way_of_datagrams (sl->link))
     {
-      AlsLinkStats stats;
-
-      als_link_get_stats (sl->link, &stats);
-      if (stats.queue_delay_us >= BULK_BESIDE_DATAGRAMS_US)
-        {
-          self->bulk_retry_us = self->now_us + BULK_RETRY_US;
-          return FALSE;
-        }
+      self->bulk_retry_us = self->now_us + BULK_RETRY_US;
+      return FALSE;
     }
   return TRUE;
 }

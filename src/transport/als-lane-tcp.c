@@ -305,8 +305,8 @@ als_lane_tcp_feed_ack (AlsLaneTcp *self, const uint8_t *tcp_header)
   /* The socket opens its window by one segment for each acknowledgement. Here one stands for
    * many, and congestion is looked after below: when data waits for that, it counts as many. */
   ack = GUINT32_FROM_BE (aligned[2]);
-  while (ack - (uint32_t) self->acked_to > ACK_STEP_BYTES && ack - (uint32_t) self->acked_to <= MAX_BEHIND
-         && has_unsent (self))
+  while (ack - (uint32_t) self->acked_to > ACK_STEP_BYTES
+         && ack - (uint32_t) self->acked_to <= MAX_BEHIND && has_unsent (self))
     {
       aligned[2] = GUINT32_TO_BE ((uint32_t) self->acked_to + ACK_STEP_BYTES);
       if (!notify (self, (const uint8_t *) aligned, HEADER_BYTES))

@@ -356,8 +356,9 @@ als_rate_control_get_when (const AlsRateControl *self)
 int64_t
 als_rate_control_get_wake_up (const AlsRateControl *self)
 {
-  return self->next_send_us
-         + MIN ((int64_t) (get_burst (self->pacing_rate) * G_USEC_PER_SEC / self->pacing_rate), BURST_US);
+  double burst_us = get_burst (self->pacing_rate) * G_USEC_PER_SEC / self->pacing_rate;
+
+  return self->next_send_us + (int64_t) MIN (burst_us, BURST_US);
 }
 
 uint64_t

@@ -223,7 +223,9 @@ get_sent (AlsSegments *self, uint64_t number)
 static uint64_t
 get_first_in_flight (const AlsSegments *self)
 {
-  return self->settled.n > 0 && self->settled.ranges[0].start == 0 ? self->settled.ranges[0].end : 0;
+  const AlsRange *first = self->settled.ranges;
+
+  return self->settled.n > 0 && first->start == 0 ? first->end : 0;
 }
 
 /* Else so much is in flight, or so long ago, that the ring is full. */
@@ -443,8 +445,9 @@ get_ask_deadline (const AlsSegments *self)
     return INT64_MAX;
   if (self->last_sent_us - self->last_heard_us > DEAD_AFTER_US)
     max_us = ASK_MAX_DEAD_US;
-  interval_us = self->srtt_us > 0 ? self->srtt_us + MAX (4 * self->rttvar_us, 1000) + ACK_DELAY_LAZY_US
-                                  : ASK_DEFAULT_US;
+  interval_us = ASK_DEFAULT_US;
+  if (self->srtt_us > 0)
+    interval_us = self->srtt_us + MAX (4 * self->rttvar_us, 1000) + ACK_DELAY_LAZY_US;
   max_us = MAX (max_us, interval_us);
   interval_us = MIN (interval_us << MIN (self->asked, 10), max_us);
   return MAX (self->last_sent_us, self->last_heard_us) + interval_us;
@@ -985,7 +988,7 @@ als_segments_refused (AlsSegments *self, const AlsSegmentsPacket *packet)
   sent = get_sent (self, packet->number);
   if (sent->state != SENT_IN_FLIGHT)
     return;
-  settle (self, packet->number, sent, SENT_LOST);
+  settle (self, packet->number, sent, SENT_NOTHING);
   als_rate_control_unsent (&self->rate, &sent->mark);
   requeue (self, sent);
 }

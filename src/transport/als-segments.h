@@ -55,7 +55,8 @@ int64_t      als_segments_get_deadline  (const AlsSegments *self);
  * kept already. */
 gboolean     als_segments_append        (AlsSegments *self, AlsLane lane, const uint8_t *data,
                                          size_t len);
-void         als_segments_set_tcp_ack   (AlsSegments *self, AlsLane lane, const uint8_t *tcp_header);
+void         als_segments_set_tcp_ack   (AlsSegments *self, AlsLane lane,
+                                         const uint8_t *tcp_header);
 /* FALSE: too much is unsent. */
 gboolean     als_segments_send_datagram (AlsSegments *self, const uint8_t *data, size_t len,
                                          int64_t now_us);

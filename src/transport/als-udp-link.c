@@ -68,7 +68,8 @@ static const char *const state_names[] = { "hello", "open", "draining", "leaving
 static void
 set_state (AlsUdpLink *self, State state)
 {
-  g_debug ("path %u: %s → %s", self->config.path_id, state_names[self->state], state_names[state]);
+  g_debug ("path %u: %s to %s", self->config.path_id, state_names[self->state],
+           state_names[state]);
   self->state = state;
 }
 
@@ -254,6 +255,7 @@ send_segments (AlsUdpLink *self)
       if (!put_packet (self, plain, len, &packet))
         {
           als_segments_refused (self->segments, &packet);
+          self->refused_until_us = self->now_us + REFUSED_REST_US;
           break;
         }
     }
@@ -403,7 +405,8 @@ udp_link_poll (AlsLink *link, int64_t now_us)
         {
           self->dirty = FALSE;
           for (guint lane = 0; lane < ALS_N_LANES; lane++)
-            if (!als_lane_tcp_flush (self->lanes[lane], als_segments_get_kept (self->segments, lane)))
+            if (!als_lane_tcp_flush (self->lanes[lane],
+                                     als_segments_get_kept (self->segments, lane)))
               self->nonsense = TRUE;
           send_segments (self);
           tell_room (self);

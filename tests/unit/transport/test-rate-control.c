@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The model against the simplest path: a rate, a delay, no queue limit, each packet acknowledged. */
+/* The model against the simplest path: a rate, a delay, no queue limit; each packet is
+ * acknowledged. */
 #include "transport/als-rate-control.h"
 
 #define MS 1000

@@ -479,7 +479,8 @@ hostile_output_cb (const AlsPacket *packets, guint n, gpointer user_data)
   size_t len;
 
   for (guint i = 0; i < n; i++)
-    als_wire_receive (hostile->wire, packets[i].data, packets[i].len, hostile->now_us, &plain, &len);
+    als_wire_receive (hostile->wire, packets[i].data, packets[i].len, hostile->now_us, &plain,
+                      &len);
   return n;
 }
 

@@ -32,6 +32,7 @@ struct _AlsSessionPage
   GtkLabel *fullscreen_label;
   GtkWidget *footer;
   AlsRouteButton *route;
+  GtkWidget *send_button;
   GtkToggleButton *files_button;
   GtkWidget *full_size_button;
   GtkWidget *fullscreen_button;
@@ -147,6 +148,7 @@ update_page (AlsSessionPage *self)
   gtk_widget_set_visible (self->banner, !is_viewing);
   gtk_widget_set_visible (self->footer, !self->fullscreen || !is_viewing);
   gtk_widget_set_visible (self->fullscreen_bar, self->fullscreen);
+  gtk_widget_set_visible (self->send_button, is_viewing);
   gtk_widget_set_visible (GTK_WIDGET (self->files_button), is_viewing);
   gtk_widget_set_visible (self->full_size_button, is_viewing);
   gtk_widget_set_visible (self->fullscreen_button, is_viewing);
@@ -243,6 +245,7 @@ als_session_page_class_init (AlsSessionPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, fullscreen_label);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, footer);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, route);
+  gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, send_button);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, files_button);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, full_size_button);
   gtk_widget_class_bind_template_child (widget_class, AlsSessionPage, fullscreen_button);

@@ -29,7 +29,6 @@ struct _AlsWindow
   AdwToastOverlay *toasts;
   AdwWindowTitle *title;
   AdwHeaderBar *header;
-  GtkWidget *send_button;
   GtkWidget *stop_button;
   GtkStack *pages;
   AlsStartPage *start_page;

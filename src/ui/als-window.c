@@ -532,7 +532,6 @@ als_window_class_init (AlsWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, toasts);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, title);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, header);
-  gtk_widget_class_bind_template_child (widget_class, AlsWindow, send_button);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, stop_button);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, pages);
   gtk_widget_class_bind_template_child (widget_class, AlsWindow, start_page);

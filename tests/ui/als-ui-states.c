@@ -53,9 +53,7 @@ start_burnt (AlsWindow *window)
 static void
 press_connect (AlsWindow *window)
 {
-  GtkWidget *button = als_ui_find (GTK_WIDGET (window), GTK_TYPE_BUTTON, "Connect");
-
-  g_signal_emit_by_name (button, "clicked");
+  g_signal_emit_by_name (als_ui_find (GTK_WIDGET (window), GTK_TYPE_ENTRY, NULL), "activate");
 }
 
 static void

@@ -23,6 +23,7 @@ draw large-text --text-scale 2
 draw large-text-narrow --text-scale 2 --width 360 --height 640
 draw rtl --rtl
 draw high-contrast --high-contrast
-if locale -a 2>/dev/null | grep -qi '^de_DE'; then
-  UI_LOCALE=de_DE.UTF-8 draw german --locale-dir "$build/po"
-fi
+LANGUAGE=de
+export LANGUAGE
+draw german --locale-dir "$build/po"
+draw german-narrow --locale-dir "$build/po" --width 360 --height 640

@@ -40,7 +40,7 @@ test_table (void)
 
         g_test_message ("RTT %3d ms, loss %.1f %%: %5.1f Mbit/s (first 2 s: %5.1f)",
                         (int) (rtts_us[i] / 1000), losses[j] * 100, mbits, start_up);
-        g_assert_cmpfloat (mbits, >=, 0.6 * MBITS);
+        g_assert_cmpfloat (mbits, >=, 0.75 * MBITS);
       }
 }
 

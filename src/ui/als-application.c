@@ -132,7 +132,7 @@ static const struct
   { "app.preferences", { "<Control>comma", NULL } },
   { "app.quit", { "<Control>q", NULL } },
   { "win.close", { "<Control>w", NULL } },
-  { "win.show-help-overlay", { "<Control>question", "F1", NULL } },
+  { "win.show-shortcuts", { "<Control>question", "F1", NULL } },
   { "win.copy-link", { "<Control><Shift>c", NULL } },
   { "win.send-files", { "<Control>o", NULL } },
   { "win.fullscreen", { "F11", NULL } },

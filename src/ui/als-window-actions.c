@@ -138,6 +138,19 @@ close_cb (GSimpleAction *action, GVariant *parameter, gpointer user_data)
   gtk_window_close (user_data);
 }
 
+/* Made when it is wanted: GTK 4.8 may give a screen reader that asks for a window that is just going
+ * away the next one, and cannot name one that was never shown. */
+static void
+show_shortcuts_cb (GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+  g_autoptr (GtkBuilder) builder
+      = gtk_builder_new_from_resource ("/org/alongside/Alongside/als-shortcuts-window.ui");
+  GtkWindow *window = GTK_WINDOW (gtk_builder_get_object (builder, "shortcuts_window"));
+
+  gtk_window_set_transient_for (window, user_data);
+  gtk_window_present (window);
+}
+
 static const GActionEntry actions[] = {
   { "copy-code", copy_code_cb, NULL, NULL, NULL },
   { "copy-link", copy_link_cb, NULL, NULL, NULL },
@@ -151,6 +164,7 @@ static const GActionEntry actions[] = {
   { "start-over", start_over_cb, NULL, NULL, NULL },
   { "fullscreen", fullscreen_cb, NULL, NULL, NULL },
   { "full-size", NULL, NULL, "false", full_size_changed_cb },
+  { "show-shortcuts", show_shortcuts_cb, NULL, NULL, NULL },
   { "close", close_cb, NULL, NULL, NULL },
 };
 

@@ -284,7 +284,7 @@ about (AlsWindow *window)
 static void
 shortcuts (AlsWindow *window)
 {
-  g_action_group_activate_action (G_ACTION_GROUP (window), "show-help-overlay", NULL);
+  g_action_group_activate_action (G_ACTION_GROUP (window), "show-shortcuts", NULL);
 }
 
 static void

@@ -69,7 +69,7 @@ class Pair:
     def run(self):
         anna, ben = self.anna, self.ben
         self.allow("signal-relay")
-        anna.app=os.environ.get("APPW",anna.app); anna.start_app()
+        anna.start_app()
         ben.start_app()
         anna.call("place", x=0, y=0)
         anna.paint(COLORS[0])

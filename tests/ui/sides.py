@@ -88,7 +88,7 @@ class Side:
     def app_log(self):
         try:
             with open(self.log, encoding="utf-8", errors="replace") as log:
-                return log.read()[-12000:]
+                return log.read()[-3000:]
         except FileNotFoundError:
             return ""
 

@@ -54,6 +54,8 @@ drop_cb (AlsWindow *self, const GValue *value)
 {
   g_autoptr (GPtrArray) files = files_from_value (value);
 
+  /* A drop is not followed by "leave". */
+  gtk_widget_set_visible (self->drop_overlay, FALSE);
   als_window_send_files (self, files);
   return als_window_has_session (self);
 }

@@ -55,6 +55,7 @@ class Pair:
         with open(path, "wb") as out:
             out.write(random.Random(name).randbytes(size))
         giver.drop(path)
+        giver.gone("Drop to send")
         taker.press("^_?Accept")
         giver.text("· sent", seconds=60)
         taker.text("· received", seconds=60)

@@ -365,6 +365,12 @@ als_visit_invite (AlsVisit *self)
 }
 
 gboolean
+als_visit_shows_code (AlsVisit *self, const char *text)
+{
+  return g_strcmp0 (als_visit_get_code (self), text) == 0;
+}
+
+gboolean
 als_visit_join (AlsVisit *self, const char *text, GError **error)
 {
   guint n_digits = 0;

@@ -271,8 +271,12 @@ limit_cb (gpointer user_data)
                                    "the other side does not answer"));
       break;
     case ALS_VISIT_ASKING:
-      finish (self, g_error_new (ALS_VISIT_ERROR, ALS_VISIT_ERROR_NO_ANSWER,
-                                 "nobody answered the question"));
+      if (self->stats.kind == ALS_PATH_NONE)
+        finish (self, g_error_new (ALS_VISIT_ERROR, ALS_VISIT_ERROR_PEER_LOST,
+                                   "no way to the other side for %d s", GREET_LIMIT_S));
+      else
+        finish (self, g_error_new (ALS_VISIT_ERROR, ALS_VISIT_ERROR_NO_ANSWER,
+                                   "nobody answered the question"));
       break;
     case ALS_VISIT_RECONNECTING:
       finish (self, g_error_new (ALS_VISIT_ERROR, ALS_VISIT_ERROR_PEER_LOST,
@@ -479,6 +483,13 @@ peer_broke_rules (AlsVisitCore *self)
                              "the other side spoke nonsense"));
 }
 
+/* The joiner's is the shorter one, so that both tell the same. */
+static guint
+answer_limit_s (AlsVisitCore *self)
+{
+  return ANSWER_LIMIT_S + (self->is_inviter ? 5 : 0);
+}
+
 static void
 handle_hello (AlsVisitCore *self, const AlsVisitMessage *message)
 {
@@ -495,7 +506,7 @@ handle_hello (AlsVisitCore *self, const AlsVisitMessage *message)
     }
   self->peer_name = g_utf8_substring (message->name, 0,
                                       MIN (MAX_NAME_CHARS, g_utf8_strlen (message->name, -1)));
-  set_state (self, ALS_VISIT_ASKING, ANSWER_LIMIT_S + (self->is_inviter ? 5 : 0));
+  set_state (self, ALS_VISIT_ASKING, answer_limit_s (self));
 }
 
 static void
@@ -735,6 +746,9 @@ path_changed_cb (gpointer user_data)
     set_state (self, ALS_VISIT_RECONNECTING, NO_PATH_LIMIT_S);
   else if (self->state == ALS_VISIT_RECONNECTING && self->stats.kind != ALS_PATH_NONE)
     set_state (self, ALS_VISIT_ACTIVE, 0);
+  else if (self->state == ALS_VISIT_ASKING)
+    set_state (self, ALS_VISIT_ASKING,
+               self->stats.kind == ALS_PATH_NONE ? GREET_LIMIT_S : answer_limit_s (self));
   else
     tell (self);
 }

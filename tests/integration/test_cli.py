@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line from end to end, against the real server: every scenario is a function
 whose name is what must hold. TAP on standard output."""
+import base64
 import hashlib
 import os
+import pty
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -201,6 +204,74 @@ def a_peer_that_dies_while_sending_is_noticed(lab, server):
     check(os.listdir(lab.path("dies")) == [], f"a part stayed: {os.listdir(lab.path('dies'))}")
 
 
+def a_guest_that_dies_while_we_are_asked_is_noticed(lab, server):
+    ours, theirs = pty.openpty()  # somebody could answer, and does not
+    sender = Cli(lab, server, "share", "--test-pattern", host="a", stdin=theirs)
+    receiver = Cli(lab, server, "receive", host="b", code=sender.code())
+    sender.wait("state", state="asking")
+    receiver.process.kill()
+    expect(sender, 6, "peer-lost", seconds=60)
+    os.close(ours)
+    os.close(theirs)
+
+
+def a_question_on_the_terminal_is_answered(lab, server):
+    ours, theirs = pty.openpty()
+    sender = Cli(lab, server, "share", "--test-pattern", host="a", stdin=theirs)
+    receiver = Cli(lab, server, "receive", host="b", code=sender.code())
+    sender.wait("state", state="asking")
+    os.write(ours, b"y\n")
+    receiver.wait("screen", frames=lambda n: n > 0)
+    receiver.process.send_signal(2)
+    expect(receiver, 130, "stopped")
+    expect(sender, 0, "done")
+    os.close(ours)
+    os.close(theirs)
+
+
+def without_a_server_a_private_one_serves_this_machine(lab, server):
+    runtime = lab.make_folder("private-runtime")
+    os.chmod(runtime, 0o700)
+    env = {"XDG_RUNTIME_DIR": runtime, "ALONGSIDE_SIGNALD": labs.SIGNALD}
+    sender = Cli(lab, None, "send", "/etc/os-release", "--loopback", env=env)
+    code = sender.wait("code")
+    check(code["reach"] == "machine", f"{code['reach']}")
+    receiver = Cli(lab, None, "receive", "--yes", "--loopback", "--folder",
+                   lab.make_folder("private"), code=code["code"], env=env)
+    expect(receiver, 0, "done")
+    expect(sender, 0, "done")
+    check(digest("/etc/os-release") == digest(lab.path("private", "os-release")), "the file differs")
+
+
+def a_server_of_another_version_is_named(lab, server):
+    def serve(client):
+        request = client.recv(4096).decode()
+        key = re.search(r"Sec-WebSocket-Key: (\S+)", request, re.I).group(1)
+        accept = base64.b64encode(hashlib.sha1(
+            (key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+        client.sendall((f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                        f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
+                        f"Sec-WebSocket-Protocol: alongside.1\r\n\r\n").encode())
+        client.recv(4096)
+        text = b"other version"
+        body = bytes([63, 0, 3, 0, len(text)]) + text
+        client.sendall(bytes([0x82, len(body)]) + body)
+        client.recv(4096)
+
+    with socket.create_server((lab.address, 0)) as fake:
+        def accept_all():
+            while True:
+                try:
+                    client, _ = fake.accept()
+                except OSError:
+                    return
+                with client:
+                    serve(client)
+        threading.Thread(target=accept_all, daemon=True).start()
+        expect(Cli(lab, f"ws://{lab.address}:{fake.getsockname()[1]}", "receive",
+                   code="123456789012", host="b"), 5, "server-version")
+
+
 def the_server_may_restart_under_a_session(lab, server):
     own = Server(lab)
     path = make_file(lab.path("restart.bin"), 12_000_000)
@@ -246,6 +317,10 @@ SCENARIOS = [
     a_server_that_speaks_nonsense_is_named,
     a_vanished_file_is_named,
     a_peer_that_dies_while_sending_is_noticed,
+    a_guest_that_dies_while_we_are_asked_is_noticed,
+    a_question_on_the_terminal_is_answered,
+    without_a_server_a_private_one_serves_this_machine,
+    a_server_of_another_version_is_named,
     the_server_may_restart_under_a_session,
     secrets_are_in_no_argument_and_no_log,
 ]

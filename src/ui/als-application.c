@@ -11,7 +11,11 @@
 #include "ui/als-ui-platform.h"
 #include "ui/als-window.h"
 
+#include <glib-unix.h>
 #include <glib/gi18n.h>
+
+/* A visit ends within 200 ms; this is for one that does not. */
+#define LET_GO_MAX_MS 2000
 
 #define HOMEPAGE "https://alongside.org/"
 
@@ -20,6 +24,7 @@ struct _AlsApplication
   AdwApplication parent;
   GSettings *settings;
   GHashTable *received; /* set of URIs */
+  guint terminate_sources[2];
 };
 
 G_DEFINE_FINAL_TYPE (AlsApplication, als_application, ADW_TYPE_APPLICATION)
@@ -140,6 +145,74 @@ static const struct
   { "win.stop", { "<Control><Shift>s", NULL } },
 };
 
+/* Goodbyes ------------------------------------------------------------------------------------ */
+
+typedef struct
+{
+  GApplication *app; /* held */
+  AlsVisit *visit;   /* owned */
+  gulong handler;
+  guint timeout;
+} Leaving;
+
+static void
+leaving_done (Leaving *leaving)
+{
+  g_signal_handler_disconnect (leaving->visit, leaving->handler);
+  g_clear_handle_id (&leaving->timeout, g_source_remove);
+  g_application_release (leaving->app);
+  g_object_unref (leaving->visit);
+  g_free (leaving);
+}
+
+static void
+leaving_state_cb (Leaving *leaving)
+{
+  if (als_visit_get_state (leaving->visit) == ALS_VISIT_ENDED)
+    leaving_done (leaving);
+}
+
+static gboolean
+leaving_timeout_cb (gpointer user_data)
+{
+  Leaving *leaving = user_data;
+
+  leaving->timeout = 0;
+  g_message ("a visit did not end in time");
+  leaving_done (leaving);
+  return G_SOURCE_REMOVE;
+}
+
+void
+als_application_let_go (AlsApplication *self, AlsVisit *visit)
+{
+  Leaving *leaving;
+
+  if (als_visit_get_state (visit) == ALS_VISIT_ENDED)
+    return;
+  leaving = g_new0 (Leaving, 1);
+  leaving->app = G_APPLICATION (self);
+  leaving->visit = g_object_ref (visit);
+  leaving->handler = g_signal_connect_swapped (visit, "notify::state",
+                                               G_CALLBACK (leaving_state_cb), leaving);
+  leaving->timeout = g_timeout_add (LET_GO_MAX_MS, leaving_timeout_cb, leaving);
+  g_source_set_name_by_id (leaving->timeout, "als-application-let-go");
+  g_application_hold (leaving->app);
+  als_visit_stop (visit);
+}
+
+/* Asked by the system: nobody is there to be asked, so sessions end, but in good order. */
+static gboolean
+terminate_cb (gpointer user_data)
+{
+  g_autoptr (GList) windows = g_list_copy (gtk_application_get_windows (user_data));
+
+  for (GList *l = windows; l != NULL; l = l->next)
+    if (ALS_IS_WINDOW (l->data))
+      gtk_window_destroy (l->data);
+  return G_SOURCE_CONTINUE;
+}
+
 /* GApplication -------------------------------------------------------------------------------- */
 
 static void
@@ -150,6 +223,8 @@ als_application_startup (GApplication *app)
   G_APPLICATION_CLASS (als_application_parent_class)->startup (app);
   gtk_window_set_default_icon_name (APPLICATION_ID);
   self->settings = g_settings_new (APPLICATION_ID);
+  self->terminate_sources[0] = g_unix_signal_add (SIGTERM, terminate_cb, self);
+  self->terminate_sources[1] = g_unix_signal_add (SIGINT, terminate_cb, self);
   g_action_map_add_action_entries (G_ACTION_MAP (app), actions, G_N_ELEMENTS (actions), app);
   for (guint i = 0; i < G_N_ELEMENTS (accels); i++)
     gtk_application_set_accels_for_action (GTK_APPLICATION (app), accels[i].action,
@@ -197,6 +272,8 @@ als_application_finalize (GObject *object)
 {
   AlsApplication *self = ALS_APPLICATION (object);
 
+  for (guint i = 0; i < G_N_ELEMENTS (self->terminate_sources); i++)
+    g_clear_handle_id (&self->terminate_sources[i], g_source_remove);
   g_clear_object (&self->settings);
   g_hash_table_unref (self->received);
   G_OBJECT_CLASS (als_application_parent_class)->finalize (object);

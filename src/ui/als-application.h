@@ -6,6 +6,7 @@
 #pragma once
 
 #include <adwaita.h>
+#include "visit/als-visit.h"
 
 G_BEGIN_DECLS
 
@@ -16,5 +17,7 @@ AlsApplication *als_application_new          (void);
 GSettings      *als_application_get_settings (AlsApplication *self);
 /* FILE was received here: app.show-in-folder shows such files and no others. */
 void            als_application_add_received (AlsApplication *self, GFile *file);
+/* Ends VISIT, and keeps it and the program until its goodbyes have left. */
+void            als_application_let_go       (AlsApplication *self, AlsVisit *visit);
 
 G_END_DECLS

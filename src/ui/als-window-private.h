@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 struct _AlsWindow
 {
   AdwApplicationWindow parent;
+  AlsApplication *app;      /* outlives its windows, unlike its tie to them */
   GSettings *settings;      /* owned */
   AlsVisit *invite;         /* owned, nullable: shows our code, and what comes of it */
   AlsVisit *join;           /* owned, nullable: the code that was typed, and what comes of it */

@@ -70,8 +70,7 @@ drop_visit (AlsWindow *self, AlsVisit **visit)
   if (dropped == NULL)
     return;
   g_signal_handlers_disconnect_by_data (dropped, self);
-  if (als_visit_get_state (dropped) != ALS_VISIT_ENDED)
-    als_visit_stop (dropped);
+  als_application_let_go (self->app, dropped);
 }
 
 static void
@@ -575,6 +574,7 @@ als_window_new (AlsApplication *app)
                                       "changed::download-folder" };
   AlsWindow *self = g_object_new (ALS_TYPE_WINDOW, "application", app, NULL);
 
+  self->app = app;
   self->settings = g_object_ref (als_application_get_settings (app));
   gtk_window_set_default_size (GTK_WINDOW (self),
                                g_settings_get_int (self->settings, "window-width"),

@@ -492,6 +492,21 @@ test_closing_asks (void)
   g_assert_cmpint (als_visit_get_state (visit), ==, ALS_VISIT_ENDED);
 }
 
+/* The program stays until the goodbye has left, and no longer. */
+static void
+test_closed_window_says_goodbye (void)
+{
+  AlsWindow *window = open_window ();
+  g_autoptr (AlsVisit) visit = g_object_ref (als_window_get_invite (window));
+
+  gtk_window_destroy (GTK_WINDOW (window));
+  g_assert_cmpint (als_visit_get_state (visit), !=, ALS_VISIT_ENDED);
+  g_assert_cmpuint (G_OBJECT (visit)->ref_count, >, 1);
+  settle ();
+  g_assert_cmpint (als_visit_get_state (visit), ==, ALS_VISIT_ENDED);
+  g_assert_cmpuint (G_OBJECT (visit)->ref_count, ==, 1);
+}
+
 static void
 test_windows_leave_nothing_behind (void)
 {
@@ -806,6 +821,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/ui/words/every-error-has-its-own-sentence",
                    test_every_error_has_its_own_sentence);
   g_test_add_func ("/ui/words/digits-are-grouped-and-spelt", test_digits_are_grouped_and_spelt);
+  g_test_add_func ("/ui/session/closed-window-says-goodbye", test_closed_window_says_goodbye);
   g_test_add_func ("/ui/windows-leave-nothing-behind", test_windows_leave_nothing_behind);
 
   g_application_run (G_APPLICATION (app), 1, argv);

@@ -17,8 +17,6 @@
 /* A visit ends within 200 ms; this is for one that does not. */
 #define LET_GO_MAX_MS 2000
 
-#define HOMEPAGE "https://alongside.org/"
-
 struct _AlsApplication
 {
   AdwApplication parent;
@@ -73,7 +71,6 @@ about_cb (GSimpleAction *action, GVariant *parameter, gpointer user_data)
                          "developers", developers,
                          "copyright", "© 2026 The Alongside authors",
                          "comments", _("Help somebody at their computer, or be helped at yours."),
-                         "website", HOMEPAGE,
                          "license-type", GTK_LICENSE_GPL_3_0,
                          /* Translators: your names, one a line */
                          "translator-credits", _("translator-credits"),

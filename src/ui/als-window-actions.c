@@ -222,5 +222,6 @@ als_window_update_actions (AlsWindow *self)
   set_enabled (self, "paste-files", has_session);
   set_enabled (self, "stop", has_session);
   set_enabled (self, "full-size", is_viewing);
+  set_enabled (self, "fullscreen", is_viewing);
   gtk_widget_set_visible (self->stop_button, is_viewing);
 }

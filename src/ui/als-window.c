@@ -353,19 +353,6 @@ join_changed_cb (AlsWindow *self)
   als_window_update_actions (self);
 }
 
-/* One of the app's windows shows it: a common slip of who tries both sides. */
-static gboolean
-is_own_code (AlsWindow *self, const char *text)
-{
-  GtkApplication *app = gtk_window_get_application (GTK_WINDOW (self));
-
-  for (GList *l = app != NULL ? gtk_application_get_windows (app) : NULL; l != NULL; l = l->next)
-    if (ALS_IS_WINDOW (l->data) && ALS_WINDOW (l->data)->invite != NULL &&
-        als_visit_shows_code (ALS_WINDOW (l->data)->invite, text))
-      return TRUE;
-  return FALSE;
-}
-
 void
 als_window_connect_to (AlsWindow *self, const char *text)
 {
@@ -380,8 +367,9 @@ als_window_connect_to (AlsWindow *self, const char *text)
       self->join = als_ui_visit_new (self->settings);
       g_signal_connect_swapped (self->join, "notify::state", G_CALLBACK (join_changed_cb), self);
     }
-  if (is_own_code (self, text))
-    g_set_error_literal (&error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_OWN_CODE, "shown by this app");
+  /* The code of another window of ours is fine: that is how one tries both sides. */
+  if (self->invite != NULL && als_visit_shows_code (self->invite, text))
+    g_set_error_literal (&error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_OWN_CODE, "shown in this window");
   else if (als_visit_join (self->join, text, &error))
     {
       als_wait_page_set_visit (self->wait_page, self->join);

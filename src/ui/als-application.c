@@ -9,6 +9,7 @@
 
 #include "ui/als-preferences-window.h"
 #include "ui/als-ui-platform.h"
+#include "ui/als-ui-visit.h"
 #include "ui/als-window.h"
 
 #include <glib-unix.h>
@@ -259,6 +260,8 @@ als_application_handle_local_options (GApplication *app, GVariantDict *options)
       g_print ("alongside %s\n", PACKAGE_VERSION);
       return 0;
     }
+  if (g_variant_dict_contains (options, "listen"))
+    als_ui_visit_always_listen ();
   if (g_variant_dict_contains (options, "new-instance"))
     g_application_set_flags (app, g_application_get_flags (app) | G_APPLICATION_NON_UNIQUE);
   return -1;
@@ -293,6 +296,8 @@ als_application_init (AlsApplication *self)
 {
   static const GOptionEntry options[] = {
     { "version", 0, 0, G_OPTION_ARG_NONE, NULL, N_("Print the version"), NULL },
+    { "listen", 0, 0, G_OPTION_ARG_NONE, NULL,
+      N_("Without a rendezvous server: let codes work in the local network, too"), NULL },
     { "new-instance", 0, 0, G_OPTION_ARG_NONE, NULL,
       N_("Start a program of its own instead of a window of the running one"), NULL },
     { NULL },

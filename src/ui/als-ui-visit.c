@@ -31,6 +31,14 @@ allowed_paths_changed_cb (AlsVisit *visit, const char *key, GSettings *settings)
   als_visit_set_allowed_kinds (visit, get_allowed_kinds (settings));
 }
 
+static gboolean always_listen; /* by --listen, for as long as the program runs */
+
+void
+als_ui_visit_always_listen (void)
+{
+  always_listen = TRUE;
+}
+
 AlsVisit *
 als_ui_visit_new (GSettings *settings)
 {
@@ -39,7 +47,7 @@ als_ui_visit_new (GSettings *settings)
   g_autofree char *folder = g_settings_get_string (settings, "download-folder");
   AlsVisitConfig config = {
     .servers = (const char *const *) servers,
-    .listen = g_settings_get_boolean (settings, "listen"),
+    .listen = always_listen || g_settings_get_boolean (settings, "listen"),
     .allowed_kinds = get_allowed_kinds (settings),
     .loopback = g_settings_get_boolean (settings, "loopback-only"),
     .name = *name != '\0' ? name : NULL,

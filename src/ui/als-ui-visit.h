@@ -11,6 +11,8 @@ G_BEGIN_DECLS
 
 /* A visit that follows the allowed paths in SETTINGS as long as it lives. (transfer full) */
 AlsVisit *als_ui_visit_new             (GSettings *settings);
+/* From now on a private server listens to the local network, whatever SETTINGS say: --listen. */
+void      als_ui_visit_always_listen   (void);
 /* The folder where received files go, as people know it. (transfer full) */
 char     *als_ui_dup_download_folder   (GSettings *settings);
 /* The address of a rendezvous server: ws:// or wss://, with a host. */

@@ -61,6 +61,7 @@ class Lab:
         self.loopback = os.environ.get(INSIDE) != "namespaces"
         self.folder = tempfile.mkdtemp(prefix="alongside-lab-")
         self.children = []
+        self.closers = []    # called first of all by close ()
         atexit.register(self.close)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         os.environ["XDG_RUNTIME_DIR"] = os.path.join(self.folder, "runtime")
@@ -113,6 +114,8 @@ class Lab:
         return self.path(*parts)
 
     def close(self):
+        while self.closers:
+            self.closers.pop()()
         for child in self.children:
             if child.poll() is None:
                 child.terminate()

@@ -118,11 +118,6 @@ class Pair:
                 raise Failure(f"{side.name}'s app complained: {complaints}")
 
     def close(self):
-        for side in (self.anna, self.ben):
-            try:
-                side.call("stop")
-            except (Failure, OSError, ValueError):
-                pass
         self.lab.close()
 
 

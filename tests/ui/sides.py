@@ -63,6 +63,16 @@ class Side:
              os.path.join(HERE, "hand.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=open(os.path.join(self.folder, "hand.log"), "w"), text=True, env=self.env)
         self.app = app
+        lab.closers.append(self.close)
+
+    def close(self):
+        """The hand stops the app and ends; then its D-Bus session ends by itself, whole. A signal
+        to dbus-run-session would leave the bus behind."""
+        self.hand.stdin.close()
+        try:
+            self.hand.wait(20)
+        except subprocess.TimeoutExpired:
+            pass
 
     def set(self, key, value):
         """A setting, while the app runs or before."""

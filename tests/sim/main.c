@@ -173,7 +173,7 @@ run_jobs (void)
 
       if (waitpid (children[i], &status, 0) < 0 || !WIFEXITED (status))
         {
-          printf ("# a simulator crashed\n");
+          printf ("# a simulator died of signal %d\n", WIFSIGNALED (status) ? WTERMSIG (status) : 0);
           exit (3); /* whatever was planted */
         }
       failed += WEXITSTATUS (status) != 0;

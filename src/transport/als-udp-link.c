@@ -476,8 +476,8 @@ udp_link_get_stats (AlsLink *link, AlsLinkStats *stats)
     .path_id = als_wire_get_path_id (self->wire),
   };
   als_segments_get_stats (self->segments, stats);
-  if (self->state == STATE_HELLO)
-    return;
+  if (stats->mtu == 0)
+    return; /* no hello yet, or never */
   /* What is left of a packet for frames. */
   rate = als_segments_get_rate (self->segments);
   stats->rate = rate * (stats->mtu - ALS_WIRE_OVERHEAD - ALS_NUMBERED_HEADER_BYTES

@@ -430,10 +430,13 @@ test_close_early (void)
 {
   g_autoptr (AlsTestLinkPair) pair = als_test_link_pair_new (als_udp_link_new,
                                                              ALS_CARRIER_DATAGRAMS, 1);
+  AlsLinkStats stats;
 
   als_link_close (pair->ends[0].link);
   g_assert_true (pair->ends[0].closed);
   g_assert_cmpint (pair->ends[0].end, ==, ALS_LINK_END_CLOSED);
+  als_link_get_stats (pair->ends[0].link, &stats);
+  g_assert_cmpuint (stats.rate, ==, 0);
   als_link_close (pair->ends[0].link);
 }
 

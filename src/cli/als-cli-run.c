@@ -281,7 +281,8 @@ transfer_line (Cli *self, AlsVisitTransfer *transfer, const AlsTransferInfo *inf
            info->bytes_total > 0 ? 100.0 * info->bytes_done / info->bytes_total : 100.0, done, total,
            rate);
   if (info->seconds_left >= 0)
-    fprintf (stderr, _ ("  %" G_GINT64_FORMAT ":%02d left"), info->seconds_left / 60,
+    /* Translators: minutes and seconds */
+    fprintf (stderr, _ ("  %d:%02d left"), (int) MIN (info->seconds_left / 60, G_MAXINT),
              (int) (info->seconds_left % 60));
   fprintf (stderr, "  (%s)", als_path_kind_to_string (als_visit_get_path_kind (self->visit)));
   fflush (stderr);

@@ -19,6 +19,10 @@ void                als_screen_paintable_set_frame    (AlsScreenPaintable *self,
                                                        AlsScreenFrame *frame);
 /* Physical pixels of a logical one, so that 1:1 is one of theirs to one of ours. */
 void                als_screen_paintable_set_scale    (AlsScreenPaintable *self, int scale);
+/* Whether what shows it is drawn by the processor. */
+void                als_screen_paintable_set_in_software
+                                                      (AlsScreenPaintable *self,
+                                                       gboolean in_software);
 gboolean            als_screen_paintable_has_picture  (AlsScreenPaintable *self);
 
 G_END_DECLS

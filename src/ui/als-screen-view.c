@@ -141,6 +141,16 @@ scale_changed_cb (AlsScreenView *self)
 }
 
 static void
+als_screen_view_realize (GtkWidget *widget)
+{
+  AlsScreenView *self = ALS_SCREEN_VIEW (widget);
+
+  GTK_WIDGET_CLASS (als_screen_view_parent_class)->realize (widget);
+  als_screen_paintable_set_in_software (self->paintable,
+    GSK_IS_CAIRO_RENDERER (gtk_native_get_renderer (gtk_widget_get_native (widget))));
+}
+
+static void
 als_screen_view_dispose (GObject *object)
 {
   AlsScreenView *self = ALS_SCREEN_VIEW (object);
@@ -159,6 +169,7 @@ als_screen_view_class_init (AlsScreenViewClass *klass)
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (klass);
 
   G_OBJECT_CLASS (klass)->dispose = als_screen_view_dispose;
+  widget_class->realize = als_screen_view_realize;
   gtk_widget_class_set_template_from_resource (widget_class,
     "/org/alongside/Alongside/als-screen-view.ui");
   gtk_widget_class_bind_template_child (widget_class, AlsScreenView, stack);

@@ -3,7 +3,7 @@
 
 /* Text that scrolls a line a frame over the whole X display, with the frame's number in it.
  *
- *   scroll-text FRAMES_PER_SECOND      until it is killed; 0: one frame
+ *   scroll-text FRAMES_PER_SECOND      until it is killed; 0: one frame, and a green block in its middle
  *
  * Prints "NUMBER TIME_US" when a frame is on the display (CLOCK_MONOTONIC). Stop it with SIGSTOP, and
  * the display is still. */
@@ -16,7 +16,9 @@
 #include "number-strip.h"
 
 #define LINE 18
-#define LINE_CHARS 250
+/* What one request takes, and how wide that is in the font "fixed". */
+#define PART_CHARS 240
+#define PART_WIDTH (6 * PART_CHARS)
 
 typedef struct
 {
@@ -43,13 +45,15 @@ draw_line (Screen *self, int y, guint number)
   static const char words[]
       = "the quick brown fox jumps over a lazy dog while {return x[i] + 42;} ";
   const uint32_t colours[] = { 0x101010, 0xffffff };
-  char text[LINE_CHARS];
+  char text[PART_CHARS];
 
   fill (self, self->text, colours[1], 0, y, self->width, LINE);
   for (guint i = 0; i < sizeof text; i++)
     text[i] = words[(i * (1 + number % 7) + number * 13) % (sizeof words - 1)];
   xcb_change_gc (self->connection, self->gc, XCB_GC_FOREGROUND | XCB_GC_BACKGROUND, colours);
-  xcb_image_text_8 (self->connection, sizeof text, self->text, self->gc, 4, (int16_t) (y + 13), text);
+  for (int x = 0; x < self->width; x += PART_WIDTH)
+    xcb_image_text_8 (self->connection, sizeof text, self->text, self->gc, (int16_t) x,
+                      (int16_t) (y + 13), text);
 }
 
 static void
@@ -124,6 +128,9 @@ main (int argc, char **argv)
   open_screen (&screen);
   for (int y = 0; y < screen.height; y += LINE)
     draw_line (&screen, y, (guint) y);
+  if (fps <= 0)
+    fill (&screen, screen.text, 0x20a060, screen.width / 4, screen.height / 4, screen.width / 2,
+          screen.height / 2);
   for (guint number = 1;; number++)
     {
       int64_t now_us;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "crypto/als-code.h"
+#include "media/als-media.h"
 
 /* An inviter that cannot reach its server gives up, here; the window goes on trying. */
 #define SERVER_LIMIT_S 20
@@ -801,6 +802,8 @@ als_cli_run (const AlsCliOptions *options)
   config.download_folder = options->folder;
   config.screen = options->test_pattern ? ALS_SCREEN_TEST_PATTERN : ALS_SCREEN_X11;
   config.display = options->display;
+  if (options->mode == ALS_CLI_SHARE)
+    als_media_prepare ();
   self.visit = als_visit_new (&config);
   g_signal_connect (self.visit, "notify::state", G_CALLBACK (state_cb), &self);
   g_signal_connect (self.visit, "notify::code", G_CALLBACK (show_code_cb), &self);

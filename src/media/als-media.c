@@ -53,6 +53,39 @@ als_media_init (GError **error)
   return FALSE;
 }
 
+static void
+load_element (const char *name)
+{
+  g_autoptr (GstElementFactory) factory = gst_element_factory_find (name);
+  GstPluginFeature *loaded = NULL;
+
+  if (factory != NULL)
+    loaded = gst_plugin_feature_load (GST_PLUGIN_FEATURE (factory));
+  gst_clear_object (&loaded);
+}
+
+static gpointer
+prepare_thread (gpointer data)
+{
+  if (als_media_init (NULL))
+    {
+      for (guint i = 0; i < G_N_ELEMENTS (encoders); i++)
+        load_element (encoders[i].encoder);
+      for (guint i = 0; i < G_N_ELEMENTS (decoders); i++)
+        {
+          load_element (decoders[i].decoder);
+          load_element (decoders[i].depayloader);
+        }
+    }
+  return NULL;
+}
+
+void
+als_media_prepare (void)
+{
+  g_thread_unref (g_thread_new ("als-media-init", prepare_thread, NULL));
+}
+
 static gboolean
 has_element (const char *name)
 {

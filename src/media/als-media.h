@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 /* Loads GStreamer and its registry; the first call on a machine may take seconds, so call it
  * early, in any thread. Later calls are free. */
 gboolean    als_media_init             (GError **error);
+/* Does that, and loads the codecs, in a thread of its own, so that the first picture need not wait. */
+void        als_media_prepare          (void);
 /* Set of 1 << AlsVideoCodec that can be decoded here. */
 guint32     als_media_get_decodable    (void);
 /* Element factories in order of preference, NULL at the end. */

@@ -7,6 +7,7 @@
 
 #include "config.h"
 
+#include "media/als-media.h"
 #include "ui/als-application.h"
 
 #include <glib/gi18n.h>
@@ -23,6 +24,7 @@ main (int argc, char *argv[])
   textdomain (GETTEXT_PACKAGE);
   g_set_application_name (_("Alongside"));
 
+  als_media_prepare ();
   app = als_application_new ();
   return g_application_run (G_APPLICATION (app), argc, argv);
 }

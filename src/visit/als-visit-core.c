@@ -32,6 +32,12 @@
 /* How long goodbyes may take to leave (an orderly end is told at once on all links). */
 #define LINGER_MS 150
 #define STATS_INTERVAL_MS 500
+/* Without a path and without the server's relay for so long, though paired: both meet again. */
+#define MEET_AGAIN_US (5 * G_USEC_PER_SEC)
+
+/* Inviter: wrong tries in one visit, over all its codes. Whoever controls the server could burn one code
+ * after the other, and have a guess at each; a person who looks on makes a new visit. */
+#define MAX_WRONG_TRIES (3 * ALS_HANDSHAKE_MAX_TRIES)
 
 #define MAX_TRANSFERS 256
 #define ECHO_BYTES 8
@@ -72,6 +78,7 @@ struct _AlsVisitCore
   gboolean has_code;
   gint64 code_expires_us;    /* real time */
   AlsTries tries;
+  guint former_tries;        /* inviter: spent on earlier codes of this visit */
   uint32_t tries_number;     /* joiner: the number that `tries` counts for */
   AlsHandshake *handshake;
   gboolean sent_tag;         /* joiner: so an abrupt end means a wrong code */
@@ -216,7 +223,15 @@ show_code (AlsVisitCore *self, uint32_t number)
 {
   als_code_init (&self->code, number);
   self->has_code = TRUE;
+  self->former_tries += self->tries.spent;
   self->tries.spent = 0;
+}
+
+/* Inviter: too much was guessed; no further code is made by itself. */
+static gboolean
+is_worn_out (AlsVisitCore *self)
+{
+  return self->is_inviter && self->former_tries + self->tries.spent >= MAX_WRONG_TRIES;
 }
 
 /* --- state, limits ------------------------------------------------------------ */
@@ -490,6 +505,28 @@ answer_limit_s (AlsVisitCore *self)
   return ANSWER_LIMIT_S + (self->is_inviter ? 5 : 0);
 }
 
+/* What a stranger calls themselves, fit to be shown in a line of text: nothing that is invisible, turns
+ * the direction of what stands beside it, or starts a line. Control characters are refused before. */
+static char *
+clean_name (const char *name)
+{
+  GString *clean = g_string_new (NULL);
+  guint n = 0;
+
+  for (const char *p = name; *p != '\0' && n < MAX_NAME_CHARS; p = g_utf8_next_char (p))
+    {
+      gunichar c = g_utf8_get_char (p);
+      GUnicodeType type = g_unichar_type (c);
+
+      if (type == G_UNICODE_FORMAT || type == G_UNICODE_LINE_SEPARATOR
+          || type == G_UNICODE_PARAGRAPH_SEPARATOR || type == G_UNICODE_CONTROL)
+        continue;
+      g_string_append_unichar (clean, g_unichar_isspace (c) ? ' ' : c);
+      n++;
+    }
+  return g_strstrip (g_string_free (clean, FALSE));
+}
+
 static void
 handle_hello (AlsVisitCore *self, const AlsVisitMessage *message)
 {
@@ -504,8 +541,7 @@ handle_hello (AlsVisitCore *self, const AlsVisitMessage *message)
                                  "the other side speaks version %u", message->version));
       return;
     }
-  self->peer_name = g_utf8_substring (message->name, 0,
-                                      MIN (MAX_NAME_CHARS, g_utf8_strlen (message->name, -1)));
+  self->peer_name = clean_name (message->name);
   set_state (self, ALS_VISIT_ASKING, answer_limit_s (self));
 }
 
@@ -564,6 +600,9 @@ visit_closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
   AlsVisitCore *self = user_data;
 
   self->channel = NULL;
+  /* It lives as long as the visit; without it an answer could not be given. */
+  if (code != ALS_CHANNEL_SESSION_ENDED)
+    peer_broke_rules (self);
 }
 
 static const AlsChannelEvents visit_channel_events = { visit_received_cb, NULL, NULL,
@@ -593,7 +632,8 @@ probe_received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointe
 
       als_reader_init (&reader, data, ECHO_BYTES);
       update->type = ALS_VISIT_UPDATE_MEASURED;
-      update->round_trip_us = g_get_monotonic_time () - (int64_t) als_reader_u64 (&reader);
+      update->round_trip_us
+          = (int64_t) ((uint64_t) g_get_monotonic_time () - als_reader_u64 (&reader));
       als_mailbox_post (self->updates, update);
     }
 }
@@ -780,11 +820,28 @@ session_ended_cb (AlsSessionEnd end, gpointer user_data)
 static const AlsSessionEvents session_events = { schedule_cb, channel_opened_cb, datagram_cb,
                                                  path_changed_cb, link_gone_cb, session_ended_cb };
 
+/* Asks for a new pairing, with a relay of its own. */
+static void
+meet_again (AlsVisitCore *self)
+{
+  als_visit_paths_unpaired (self->paths);
+  als_signal_client_meet (self->client, self->meeting_id, self->is_inviter);
+}
+
 static gboolean
 tick_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
 
+  if (self->linger == NULL && self->is_paired && self->stats.no_path_since_us != 0
+      && g_get_monotonic_time () - self->stats.no_path_since_us > MEET_AGAIN_US
+      && !als_visit_paths_has_relay (self->paths))
+    {
+      g_debug ("paired, but no path is left: meets again");
+      als_signal_client_unpair (self->client);
+      self->is_paired = FALSE;
+      meet_again (self);
+    }
   if (self->linger == NULL && update_stats (self))
     tell (self);
   return G_SOURCE_CONTINUE;
@@ -914,6 +971,13 @@ handshake_failed (AlsVisitCore *self, const GError *error)
                                error->message));
 }
 
+static void
+give_up_code (AlsVisitCore *self)
+{
+  finish (self, g_error_new (ALS_VISIT_ERROR, ALS_VISIT_ERROR_BURNT_CODE,
+                             "somebody tried wrong codes %u times", MAX_WRONG_TRIES));
+}
+
 /* Inviter: one guest has gone without proof; the next may come, while there are tries. */
 static void
 wait_again (AlsVisitCore *self)
@@ -924,7 +988,9 @@ wait_again (AlsVisitCore *self)
   if (self->is_paired)
     als_signal_client_unpair (self->client);
   self->is_paired = FALSE;
-  if (tries_left (self) == 0)
+  if (is_worn_out (self))
+    give_up_code (self);
+  else if (tries_left (self) == 0)
     {
       drop_code (self);
       als_signal_client_renumber (self->client);
@@ -960,6 +1026,8 @@ handshake_message (AlsVisitCore *self, const uint8_t *data, size_t len)
 static void
 client_registered_cb (AlsSignalClient *client, guint number, AlsVisitCore *self)
 {
+  if (self->linger != NULL)
+    return;
   set_problem (self, 0, NULL);
   if (self->is_confirmed)
     return;
@@ -980,6 +1048,8 @@ client_registered_cb (AlsSignalClient *client, guint number, AlsVisitCore *self)
 static void
 client_waiting_cb (AlsSignalClient *client, guint seconds, AlsVisitCore *self)
 {
+  if (self->linger != NULL)
+    return;
   set_problem (self, 0, NULL);
   if (!self->is_confirmed && self->state == ALS_VISIT_REACHING_SERVER)
     set_state (self, ALS_VISIT_LOOKING, 0);
@@ -1006,6 +1076,11 @@ client_paired_cb (AlsSignalClient *client, AlsVisitCore *self)
   if (!self->has_code)
     {
       als_signal_client_unpair (client);
+      return;
+    }
+  if (is_worn_out (self))
+    {
+      give_up_code (self);
       return;
     }
   self->sent_tag = FALSE;
@@ -1042,8 +1117,7 @@ client_unpaired_cb (AlsSignalClient *client, guint reason, AlsVisitCore *self)
     {
       /* Both meet again; other paths go on meanwhile. An orderly end is told by BYE or GOODBYE,
        * which the server cannot forge. */
-      als_visit_paths_unpaired (self->paths);
-      als_signal_client_meet (client, self->meeting_id, self->is_inviter);
+      meet_again (self);
     }
   else if (self->is_inviter)
     wait_again (self);
@@ -1148,6 +1222,8 @@ private_server_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
   g_clear_object (&self->cancellable);
+  if (self->linger != NULL)
+    return;
   if (uri == NULL)
     finish (self, g_error_new (ALS_VISIT_ERROR, ALS_VISIT_ERROR_SERVER,
                                "no private server could be started: %s", error->message));
@@ -1243,6 +1319,7 @@ als_visit_core_invite (AlsVisitCore *self)
   if (!may_start (self))
     return;
   self->is_inviter = TRUE;
+  self->tries.spent = self->former_tries = 0;
   start (self);
 }
 

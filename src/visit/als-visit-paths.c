@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/als-backoff.h"
+#include "base/als-token-bucket.h"
 #include "path/ice/als-ice-path.h"
 #include "protocol/als-peer-message.h"
 #include "protocol/als-signal-message.h"
@@ -20,6 +21,10 @@
 #define RETRY_MAX_US (60 * G_USEC_PER_SEC)
 /* An attempt that has neither connected nor failed by then is over. */
 #define ATTEMPT_LIMIT_S 20
+
+/* Attempts that the inviter may ask of a joiner: each costs an agent with its thread and sockets. */
+#define ATTEMPTS_PER_S 0.5
+#define ATTEMPTS_BURST 10
 
 #define JOINER_BIT 0x80000000u
 
@@ -47,6 +52,7 @@ struct _AlsVisitPaths
   GPtrArray *links;       /* (element-type AlsLink) (owned) */
   AlsLink *relay;         /* borrowed from links; NULL: none */
   Attempt attempts[2];    /* direct-udp, turn-udp */
+  AlsTokenBucket allowance; /* joiner: of attempts */
 };
 
 static void attempt_begin (Attempt *self);
@@ -305,6 +311,8 @@ als_visit_paths_new (const AlsVisitPathsConfig *config)
   memcpy (self->secret, config->session_secret, sizeof self->secret);
   self->context = g_main_context_ref_thread_default ();
   self->next_path_id = 1;
+  als_token_bucket_init (&self->allowance, ATTEMPTS_PER_S, ATTEMPTS_BURST,
+                         g_get_monotonic_time ());
   self->links = g_ptr_array_new_with_free_func ((GDestroyNotify) als_link_free);
   for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
     {
@@ -383,7 +391,10 @@ als_visit_paths_message (AlsVisitPaths *self, AlsPathKind kind, uint32_t attempt
       attempt_stop (at);
       attempt_leave_link (at);
       at->attempt = attempt;
-      attempt_start_ice (at);
+      if (als_token_bucket_take (&self->allowance, 1, g_get_monotonic_time ()))
+        attempt_start_ice (at);
+      else
+        send_peer (self, ALS_PEER_PATH_FAILED, kind, attempt, NULL);
     }
   if (at->ice != NULL && attempt == at->attempt)
     als_ice_path_remote_message (at->ice, payload, len);
@@ -406,6 +417,12 @@ als_visit_paths_set_allowed (AlsVisitPaths *self, guint kinds)
   als_session_set_allowed_kinds (self->config.session, kinds);
   for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
     attempt_begin (&self->attempts[i]);
+}
+
+gboolean
+als_visit_paths_has_relay (AlsVisitPaths *self)
+{
+  return self->relay != NULL;
 }
 
 const char *

@@ -43,6 +43,8 @@ void           als_visit_paths_message      (AlsVisitPaths *self, AlsPathKind ki
 void           als_visit_paths_peer_failed  (AlsVisitPaths *self, AlsPathKind kind,
                                              uint32_t attempt);
 void           als_visit_paths_set_allowed  (AlsVisitPaths *self, guint kinds);
+/* FALSE: this pairing's relay has ended, or there was none. */
+gboolean       als_visit_paths_has_relay    (AlsVisitPaths *self);
 /* The link's remote endpoint as text. (nullable) */
 const char    *als_visit_paths_get_remote   (AlsVisitPaths *self, AlsLink *link);
 /* From the session's `link_gone`. */

@@ -20,6 +20,9 @@
 #define FULL_ROUNDS 3
 #define FULL_LOSS 0.05
 #define FULL_RTT 1.25
+/* Rounds with a queue from end to end that carry less than this share refute the estimate. */
+#define REFUTED_SHARE 0.75
+#define REFUTED_ROUNDS 2
 static const double cycle_gains[] = { 1.25, 0.75, 1, 1, 1, 1, 1, 1 };
 
 /* The other side collects acknowledgements for this long. */
@@ -166,8 +169,38 @@ als_rate_control_acked (AlsRateControl *self, const AlsRateMark *mark, gboolean 
   self->first_sent_us = mark->sent_us;
 }
 
+static gboolean
+is_queueing (const AlsRateControl *self, int64_t rtt_us)
+{
+  return (double) rtt_us > FULL_RTT * (double) self->min_rtt_us + ACK_DELAY_US;
+}
+
+/* A round is over. Modems and shapers let the first kilobytes of an idle line pass at once; that
+ * looks like a fast line and fills the buffer of the real one. While a queue stands, what comes
+ * through is what the line carries: then the estimate comes down without waiting until the filter
+ * forgets it, which, with the queue as the round trip, would take seconds. */
 static void
-update_bandwidth (AlsRateControl *self)
+check_estimate (AlsRateControl *self)
+{
+  double carried = self->rounds_max[self->filter_round];
+
+  if (self->state != ALS_RATE_PROBE_RTT && !self->round_app_limited && carried > 0
+      && is_queueing (self, self->round_rtt_us) && carried < REFUTED_SHARE * self->bandwidth)
+    self->refuted_rounds++;
+  else
+    self->refuted_rounds = 0;
+  self->round_rtt_us = 0;
+  self->round_app_limited = FALSE;
+  if (self->refuted_rounds < REFUTED_ROUNDS)
+    return;
+  for (guint i = 0; i < ALS_RATE_FILTER_ROUNDS; i++)
+    self->rounds_max[i] = MIN (self->rounds_max[i], carried);
+  self->bandwidth = carried;
+  self->refuted_rounds = 0;
+}
+
+static void
+update_bandwidth (AlsRateControl *self, int64_t rtt_us)
 {
   const AlsRateMark *mark = &self->sample;
   int64_t interval_us = MAX (mark->sent_us - mark->first_sent_us,
@@ -178,7 +211,11 @@ update_bandwidth (AlsRateControl *self)
     {
       self->next_round_delivered = self->delivered;
       self->round_start = TRUE;
+      check_estimate (self);
     }
+  if (rtt_us > 0 && (self->round_rtt_us == 0 || rtt_us < self->round_rtt_us))
+    self->round_rtt_us = rtt_us;
+  self->round_app_limited |= mark->app_limited;
   /* Shorter than any round trip: acknowledgements came in a heap. */
   if (interval_us <= 0 || interval_us < self->min_rtt_us)
     return;
@@ -194,12 +231,6 @@ update_bandwidth (AlsRateControl *self)
   self->bandwidth = 0;
   for (guint i = 0; i < ALS_RATE_FILTER_ROUNDS; i++)
     self->bandwidth = MAX (self->bandwidth, self->rounds_max[i]);
-}
-
-static gboolean
-is_queueing (const AlsRateControl *self, int64_t rtt_us)
-{
-  return (double) rtt_us > FULL_RTT * (double) self->min_rtt_us + ACK_DELAY_US;
 }
 
 static void
@@ -318,7 +349,7 @@ als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
     self->app_limited_until = 0;
   if (self->sample_valid)
     {
-      update_bandwidth (self);
+      update_bandwidth (self, rtt_us);
       check_full_pipe (self, is_queueing (self, rtt_us));
     }
   if (self->state == ALS_RATE_STARTUP && self->full_pipe)

@@ -59,6 +59,9 @@ typedef struct
   uint64_t next_round_delivered;
   gboolean round_start;
   uint64_t round_lost, round_acked;
+  int64_t round_rtt_us;                      /* the smallest in this round, 0: none yet */
+  gboolean round_app_limited;
+  guint refuted_rounds;                      /* see check_estimate () */
   gboolean full_pipe;
   double full_bandwidth;
   guint full_rounds;

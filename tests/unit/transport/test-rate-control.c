@@ -16,6 +16,7 @@ typedef struct
   double rate;
   int64_t rtt_us;
   int64_t now_us, free_us;
+  int64_t bucket_us;   /* what a line that was idle carries at once, as time at its rate */
   guint lose_every;    /* 0: none */
   guint n_sent, n_acked;
   gboolean was_probing;
@@ -43,9 +44,10 @@ send (Path *path)
   int64_t *ack_us = g_new0 (int64_t, 1);
 
   als_rate_control_sent (&path->control, mark, PACKET, path->now_us);
-  path->free_us = MAX (path->free_us, path->now_us) + (int64_t) (PACKET * 1e6 / path->rate);
+  path->free_us = MAX (path->free_us, path->now_us - path->bucket_us)
+                  + (int64_t) (PACKET * 1e6 / path->rate);
   path->longest_queue_us = MAX (path->longest_queue_us, path->free_us - path->now_us);
-  *ack_us = path->free_us + path->rtt_us;
+  *ack_us = MAX (path->free_us, path->now_us) + path->rtt_us;
   g_queue_push_tail (&path->flight, mark);
   g_queue_push_tail (&path->acks, ack_us);
   path->n_sent++;
@@ -174,6 +176,25 @@ test_follows (void)
   path_clear (&path);
 }
 
+/* Modems and shapers let the first kilobytes of an idle line pass at once. */
+static void
+test_bucket (void)
+{
+  Path path;
+
+  path_init (&path);
+  path.rtt_us = MS / 2;
+  path.bucket_us = 12 * MS;
+  als_rate_control_init (&path.control, path.rtt_us, path.now_us);
+  run (&path, G_USEC_PER_SEC / 2, 0);
+  path.longest_queue_us = 0;
+  run (&path, 3 * G_USEC_PER_SEC, 0);
+  g_assert_cmpint (path.longest_queue_us, <=, 40 * MS);
+  g_assert_cmpfloat (path.control.bandwidth, >=, 0.9 * path.rate);
+  g_assert_cmpfloat (path.control.bandwidth, <=, 1.3 * path.rate);
+  path_clear (&path);
+}
+
 static void
 test_probes_rtt (void)
 {
@@ -204,6 +225,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transport/rate-control/jitter-beside-a-trickle-is-no-queue",
                    test_trickle_never_fills);
   g_test_add_func ("/transport/rate-control/follows-the-path-down-and-up", test_follows);
+  g_test_add_func ("/transport/rate-control/a-burst-let-through-is-no-measure", test_bucket);
   g_test_add_func ("/transport/rate-control/finds-a-longer-round-trip-cheaply", test_probes_rtt);
   return g_test_run ();
 }

@@ -85,7 +85,7 @@ def congestion_controls():
 def bench_file_direct_udp(lab):
     controls = congestion_controls()
     server = Server(lab)
-    small = make_file(lab.path("small.bin"), 128 * MIB)
+    small = make_file(lab.path("small.bin"), 256 * MIB)
     _, small_peaks = give(lab, server, "direct-udp", small)
     os.unlink(small)
     big = make_file(lab.path("big.bin"), 1024 * MIB)
@@ -100,7 +100,7 @@ def bench_file_direct_udp(lab):
         tell(make_row(f"memory-direct-udp-{who}", peaks[side], "MB", "kernel TCP copy (a small program)",
                       peer[key] / 1000, ("≤", 150)))
         tell(make_row(f"memory-growth-direct-udp-{who}", peaks[side] - small_peaks[side], "MB",
-                      "128 MiB file, own peak", small_peaks[side], ("≤", 16)))
+                      "a 256 MiB file (its peak)", small_peaks[side], ("≤", 16)))
 
 
 def set_line(lab, is_on):

@@ -31,6 +31,12 @@ enter_namespace (void)
   g_autofree char *uids = g_strdup_printf ("0 %u 1", getuid ());
   g_autofree char *gids = g_strdup_printf ("0 %u 1", getgid ());
 
+  if (getuid () == 0)
+    {
+      if (unshare (CLONE_NEWNS) != 0 || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        refused = "no mount namespace of our own here";
+      return;
+    }
   if (unshare (CLONE_NEWUSER | CLONE_NEWNS) != 0
       || !write_proc ("/proc/self/setgroups", "deny") || !write_proc ("/proc/self/uid_map", uids)
       || !write_proc ("/proc/self/gid_map", gids)

@@ -87,7 +87,9 @@ def examine(state, gallery):
         n_controls = 0
         for node, trail in walk(app):
             role = node.getRole()
-            found.add((node.getRoleName(), clean(node.name)))
+            # at-spi2 2.54 and later call a push button a button.
+            role_name = "push button" if role == pyatspi.ROLE_PUSH_BUTTON else node.getRoleName()
+            found.add((role_name, clean(node.name)))
             if node.getState().contains(pyatspi.STATE_FOCUSED) and role in CONTROLS:
                 focused.append(clean(node.name))
             if role not in CONTROLS:

@@ -25,18 +25,21 @@ xvfb=$!
 read -r number <"$work/display" || { cat "$work/xvfb.log"; exit 1; }
 
 export DISPLAY=":$number" GDK_BACKEND=x11 GSK_RENDERER=cairo
-export GTK_USE_PORTAL=0 ADW_DISABLE_PORTAL=1 GTK_A11Y=${GTK_A11Y:-atspi}
+export GTK_USE_PORTAL=0 ADW_DISABLE_PORTAL=1 GTK_A11Y="${GTK_A11Y:-atspi}"
 export GSETTINGS_BACKEND=memory NO_AT_BRIDGE=0
 export XDG_RUNTIME_DIR="$work" XDG_CONFIG_HOME="$work/config" XDG_CACHE_HOME="$work/cache"
-export XDG_DATA_HOME="$work/data" LC_ALL=${UI_LOCALE:-C.UTF-8}
+export XDG_DATA_HOME="$work/data" LC_ALL="${UI_LOCALE:-C.UTF-8}"
 unset WAYLAND_DISPLAY
+
+# libadwaita 1.7's AdwMessageDialog tries narrow widths for its heading, of which GTK 4.18 warns.
+not_ours='Trying to measure GtkLabel 0x[0-9a-f]+ for width of [0-9]+, but it needs at least'
 
 # Services that the bus starts talk on its stdout, which is not the test's.
 dbus-run-session -- sh -c 'exec "$@" >&3 3>&-' sh "$@" 3>&1 >/dev/null 2>"$work/stderr"
 status=$?
 cat "$work/stderr" >&2
 if grep -E '(Gtk|Gdk|Gsk|Adwaita|GLib|GLib-GObject|GLib-GIO|Pango|als-[a-z]*)-(WARNING|CRITICAL|ERROR)' \
-     "$work/stderr" >/dev/null; then
+     "$work/stderr" | grep -vE "$not_ours" >/dev/null; then
   echo "Bail out! warnings or criticals, see above"
   exit 1
 fi

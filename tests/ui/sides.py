@@ -16,6 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 APP = os.path.join(BUILD, "src/ui/alongside-gtk")
 DRAG_SOURCE = os.path.join(BUILD, "tests/ui/drag-source")
 SCHEMA = "org.alongside.Alongside"
+# libadwaita 1.7's AdwMessageDialog tries narrow widths for its heading, of which GTK 4.18 warns.
+NOT_OURS = "Trying to measure GtkLabel 0x[0-9a-f]+ for width of [0-9]+, but it needs at least"
 
 
 class Side:
@@ -139,4 +141,5 @@ class Side:
     def complaints(self):
         """Warnings and criticals that the app has logged; there must be none."""
         return [line for line in self.app_log().splitlines()
-                if re.search(r"(WARNING|CRITICAL|ERROR) \*\*|-(WARNING|CRITICAL|ERROR)", line)]
+                if re.search(r"(WARNING|CRITICAL|ERROR) \*\*|-(WARNING|CRITICAL|ERROR)", line)
+                and not re.search(NOT_OURS, line)]

@@ -29,11 +29,10 @@ update_folder (AlsPreferencesWindow *self)
 {
   g_autofree char *path = g_settings_get_string (self->settings, "download-folder");
   const char *downloads = g_get_user_special_dir (G_USER_DIRECTORY_DOWNLOAD);
+  const char *shown = downloads != NULL ? downloads : _("Downloads");
+  g_autofree char *escaped = g_markup_escape_text (*path != '\0' ? path : shown, -1);
 
-  if (*path != '\0')
-    adw_action_row_set_subtitle (self->folder, path);
-  else
-    adw_action_row_set_subtitle (self->folder, downloads != NULL ? downloads : _("Downloads"));
+  adw_action_row_set_subtitle (self->folder, escaped);
 }
 
 static void
@@ -76,8 +75,8 @@ servers_applied_cb (AlsPreferencesWindow *self)
       {
         gtk_widget_add_css_class (GTK_WIDGET (self->servers), "error");
         /* Translators: %s is what was typed; ws:// and wss:// stay as they are */
-        sentence = g_strdup_printf (_("“%s” is no server address: it starts with wss:// or ws://"),
-                                    words[i]);
+        sentence = g_markup_printf_escaped (_("“%s” is no server address: it starts with wss:// or ws://"),
+                                            words[i]);
         adw_preferences_window_add_toast (ADW_PREFERENCES_WINDOW (self), adw_toast_new (sentence));
         return;
       }

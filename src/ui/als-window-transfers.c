@@ -57,6 +57,7 @@ tell_done (AlsWindow *self, AlsVisitTransfer *transfer)
   g_autofree char *files = als_ui_format_transfer_title (transfer);
   GFile *saved = als_visit_transfer_get_saved (transfer, 0);
   g_autofree char *text = NULL;
+  g_autofree char *escaped = NULL;
   g_autofree char *uri = NULL;
   AlsTransferInfo info;
   AdwToast *toast;
@@ -65,7 +66,9 @@ tell_done (AlsWindow *self, AlsVisitTransfer *transfer)
   /* Translators: %s is the name of a file, perhaps with "and 2 more" */
   text = info.incoming ? g_strdup_printf (_("Received %s"), files)
                        : g_strdup_printf (_("Sent %s"), files);
-  toast = adw_toast_new (text);
+  /* A toast takes its title for markup; the name is the other side's. */
+  escaped = g_markup_escape_text (text, -1);
+  toast = adw_toast_new (escaped);
   if (info.incoming && saved != NULL)
     {
       uri = g_file_get_uri (saved);

@@ -31,7 +31,9 @@ static void join_changed_cb (AlsWindow *self);
 void
 als_window_show_toast (AlsWindow *self, const char *text)
 {
-  AdwToast *toast = adw_toast_new (text);
+  /* A toast takes its title for markup. */
+  g_autofree char *escaped = g_markup_escape_text (text, -1);
+  AdwToast *toast = adw_toast_new (escaped);
 
   adw_toast_set_timeout (toast, 3);
   adw_toast_overlay_add_toast (self->toasts, toast);

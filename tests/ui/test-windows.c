@@ -78,6 +78,19 @@ shows (GtkWindow *window, GType type, const char *text)
   return widget != NULL && gtk_widget_get_mapped (widget);
 }
 
+/* A label below WIDGET whose letters, as drawn, are TEXT. */
+static gboolean
+draws (GtkWidget *widget, const char *text)
+{
+  if (GTK_IS_LABEL (widget) && g_str_equal (gtk_label_get_text (GTK_LABEL (widget)), text))
+    return TRUE;
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    if (draws (child, text))
+      return TRUE;
+  return FALSE;
+}
+
 static const char *
 get_page (AlsWindow *window)
 {
@@ -583,6 +596,37 @@ test_offers_are_asked_one_at_a_time (void)
   close_window (window);
 }
 
+/* A stranger's text is shown as it is: what looks like markup is no markup. */
+static void
+test_names_are_no_markup (void)
+{
+  static const char *const odd[] = { "R&D <b>x</b> &amp;.txt", NULL };
+  static const char name[] = "A & <b>B</b> &lt;";
+  AlsWindow *window = open_window ();
+  AlsVisit *visit = als_window_get_invite (window);
+  AlsVisitTransfer *transfer;
+  g_autofree char *sharing = g_strdup_printf ("%s can see your screen", name);
+  g_autofree char *sends = g_strdup_printf ("%s Sends 1 File", name);
+  g_autofree char *received = g_strdup_printf ("Received %s", odd[0]);
+
+  enter_state (window, "sharing");
+  als_fake_visit_set_peer (visit, name);
+  als_fake_visit_set_sharing (visit, FALSE);
+  als_fake_visit_set_sharing (visit, TRUE);
+  settle ();
+  g_assert_true (draws (GTK_WIDGET (window), sharing));
+  transfer = als_fake_visit_add_transfer (visit, TRUE, odd);
+  settle ();
+  g_assert_true (draws (GTK_WIDGET (als_ui_top_window (window)), sends));
+  g_assert_true (draws (GTK_WIDGET (als_ui_top_window (window)), odd[0]));
+  press (als_ui_top_window (window), "_Accept");
+  als_fake_transfer_done (transfer);
+  settle ();
+  g_assert_true (draws (GTK_WIDGET (window), odd[0]));
+  g_assert_true (draws (GTK_WIDGET (window), received));
+  close_window (window);
+}
+
 static void
 test_offer_goes_when_it_is_withdrawn (void)
 {
@@ -809,6 +853,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/ui/files/offer-is-asked-and-declined-by-default",
                    test_offer_is_asked_and_declined_by_default);
   g_test_add_func ("/ui/files/offers-are-asked-one-at-a-time", test_offers_are_asked_one_at_a_time);
+  g_test_add_func ("/ui/files/names-are-no-markup", test_names_are_no_markup);
   g_test_add_func ("/ui/files/offer-goes-when-it-is-withdrawn",
                    test_offer_goes_when_it_is_withdrawn);
   g_test_add_func ("/ui/files/progress-is-shown", test_progress_is_shown);

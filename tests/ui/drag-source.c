@@ -19,6 +19,12 @@ prepare_cb (GtkDragSource *source, double x, double y, gpointer user_data)
 }
 
 static void
+drag_begin_cb (GtkDragSource *source, GdkDrag *drag, gpointer user_data)
+{
+  g_print ("dragging\n");
+}
+
+static void
 drag_end_cb (GtkDragSource *source, GdkDrag *drag, gboolean delete_data, gpointer user_data)
 {
   g_main_loop_quit (user_data);
@@ -49,6 +55,7 @@ main (int argc, char **argv)
   gtk_window_set_child (GTK_WINDOW (window), label);
   source = gtk_drag_source_new ();
   g_signal_connect (source, "prepare", G_CALLBACK (prepare_cb), files);
+  g_signal_connect (source, "drag-begin", G_CALLBACK (drag_begin_cb), NULL);
   g_signal_connect (source, "drag-end", G_CALLBACK (drag_end_cb), loop);
   gtk_widget_add_controller (label, GTK_EVENT_CONTROLLER (source));
   gtk_widget_add_tick_callback (label, tell_drawn_cb, NULL, NULL);

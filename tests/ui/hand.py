@@ -5,6 +5,7 @@ a person would. Answers with one line of JSON each. See the functions named do_*
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -181,26 +182,55 @@ def window_of(pid):
 
 
 def geometry(window):
-    values = dict(line.split("=") for line in
-                  xdotool("getwindowgeometry", "--shell", window).splitlines())
-    return {key: int(values[key]) for key in ("X", "Y", "WIDTH", "HEIGHT")}
+    """Not from xdotool, some versions of which count the frame's place twice."""
+    out = subprocess.run(["xwininfo", "-id", window], check=True, capture_output=True,
+                         text=True).stdout
+    names = {"X": "Absolute upper-left X", "Y": "Absolute upper-left Y", "WIDTH": "Width",
+             "HEIGHT": "Height"}
+    return {key: int(re.search(rf"{name}:\s*(-?\d+)", out).group(1)) for key, name in names.items()}
+
+
+def is_said(process, word, seconds):
+    """Whether PROCESS says WORD on a line of its own in time."""
+    end = time.monotonic() + seconds
+    while select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+        line = process.stdout.readline()
+        if not line or line.strip() == word:
+            return bool(line)
+    return False
 
 
 def do_drop(source, files):
     """Drags FILES from a window of their own (the program SOURCE) onto the app's window."""
-    giver = subprocess.Popen([source, *files], stdout=subprocess.PIPE, text=True)
+    giver = subprocess.Popen([source, *files], stdout=subprocess.PIPE, text=True, bufsize=1)
     try:
-        giver.stdout.readline()  # it says when its window is drawn
-        place = geometry(window_of(giver.pid))
+        if not is_said(giver, "ready", WAIT_S):
+            raise Missing("the window with the files was not drawn")
+        end = time.monotonic() + WAIT_S
+        while True:
+            # The window manager may still be about to place it.
+            place = geometry(window_of(giver.pid))
+            xdotool("mousemove", place["X"] + place["WIDTH"] // 2, place["Y"] + place["HEIGHT"] // 2)
+            xdotool("mousedown", 1)
+            for _ in range(8):
+                xdotool("mousemove_relative", "--sync", "--", 10, 0)
+            if is_said(giver, "dragging", 1):
+                break
+            xdotool("mouseup", 1)
+            if time.monotonic() > end:
+                raise Missing("the files cannot be dragged")
         target = geometry(window_of(app.pid))
-        xdotool("mousemove", place["X"] + place["WIDTH"] // 2, place["Y"] + place["HEIGHT"] // 2)
-        xdotool("mousedown", 1)
-        for _ in range(8):
-            xdotool("mousemove_relative", "--sync", "--", 10, 0)
-        for nudge in (0, 3, 6):
-            xdotool("mousemove", target["X"] + target["WIDTH"] // 2 + nudge,
-                    target["Y"] + target["HEIGHT"] // 2 + nudge)
-            time.sleep(0.2)  # a drop site is asked and answers between moves
+        while True:
+            for nudge in (0, 3, 6):  # a drop site is asked and answers between moves
+                xdotool("mousemove", target["X"] + target["WIDTH"] // 2 + nudge,
+                        target["Y"] + target["HEIGHT"] // 2 + nudge)
+                time.sleep(0.1)
+            try:
+                find("[Dd]rop (the files|to send)", "label", 0.5)
+                break
+            except Missing:
+                if time.monotonic() > end:
+                    raise
         xdotool("mouseup", 1)
     finally:
         try:

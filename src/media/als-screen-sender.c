@@ -23,8 +23,9 @@
 #define RETRY_MAX_US (32 * 1000)
 /* Requests for key frames are heard about three times a second. */
 #define KEY_INTERVAL_US (330 * 1000)
-/* After motion the still picture is encoded again, so that it becomes sharp. */
-#define N_REFRESHES 2
+/* After motion the still picture is encoded again, so that it becomes sharp: after 0.2, 0.4 … 3.2 s.
+ * The first picture of a visit is made before the link's rate is known, and needs them all. */
+#define N_REFRESHES 5
 #define REFRESH_AFTER_US (200 * 1000)
 /* With nothing to follow, the viewer is told what the last packet was. */
 #define MARK_AFTER_US (60 * 1000)
@@ -423,7 +424,7 @@ next_frame_us (AlsScreenSender *self)
   if (self->key_wanted)
     return MAX (soonest_us, self->key_us + KEY_INTERVAL_US);
   if (self->n_refreshes < N_REFRESHES)
-    return MAX (soonest_us, self->fresh_us + REFRESH_AFTER_US * (self->n_refreshes + 1));
+    return MAX (soonest_us, self->fresh_us + ((int64_t) REFRESH_AFTER_US << self->n_refreshes));
   return INT64_MAX;
 }
 

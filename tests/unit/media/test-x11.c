@@ -196,8 +196,9 @@ test_still (void)
     return;
   server_move_pointer (&server, 10, 10);
   pair_init (&pair, capture (&server), NULL);
-  pair_wait (&pair, pair.frame != NULL && pair.net->n_marks >= 1);
-  pair_let_pass (&pair, 700);
+  /* Until the picture is sharp. */
+  pair_wait (&pair, pair.frame != NULL && pair.net->n_marks >= 1 && pair.stats.n_encoded >= 6);
+  pair_let_pass (&pair, 200);
   n_datagrams = pair.net->n_datagrams;
   n_captured = pair.stats.n_captured;
   used_us = cpu_us ();

@@ -214,6 +214,7 @@ def do_drop(source, files):
             xdotool("mousedown", 1)
             for _ in range(8):
                 xdotool("mousemove_relative", "--sync", "--", 10, 0)
+                time.sleep(0.03)  # newer GTK takes a drag of under 100 ms for a slip
             if is_said(giver, "dragging", 1):
                 break
             xdotool("mouseup", 1)

@@ -34,6 +34,9 @@
 #define STATS_INTERVAL_MS 500
 /* Without a path and without the server's relay for so long, though paired: both meet again. */
 #define MEET_AGAIN_US (5 * G_USEC_PER_SEC)
+/* Between two meetings that are asked for: a server that parts the two again and again, or refuses, is not
+ * asked at the speed of its answers. */
+#define MEET_INTERVAL_US (2 * G_USEC_PER_SEC)
 
 /* Inviter: wrong tries in one visit, over all its codes. Whoever controls the server could burn one code
  * after the other, and have a guess at each; a person who looks on makes a new visit. */
@@ -106,6 +109,9 @@ struct _AlsVisitCore
   AlsChannel *probe;         /* ALS_CHANNEL_ECHO of als_visit_core_measure () */
   int64_t probe_interval_us;
   GSource *probe_source;
+
+  int64_t met_us;            /* when a meeting was asked for last; 0: never */
+  GSource *meeting;          /* the next one */
 
   GSource *limit;            /* of the present wait */
   GSource *expiry;           /* of the code */
@@ -404,6 +410,8 @@ clear_started (AlsVisitCore *self)
   clear_source (&self->ticker);
   clear_source (&self->linger);
   clear_source (&self->probe_source);
+  clear_source (&self->meeting);
+  self->met_us = 0;
   stop_screen (self);
   if (self->session != NULL)
     als_session_end (self->session);
@@ -820,12 +828,36 @@ session_ended_cb (AlsSessionEnd end, gpointer user_data)
 static const AlsSessionEvents session_events = { schedule_cb, channel_opened_cb, datagram_cb,
                                                  path_changed_cb, link_gone_cb, session_ended_cb };
 
-/* Asks for a new pairing, with a relay of its own. */
+static void
+meet (AlsVisitCore *self)
+{
+  self->met_us = g_get_monotonic_time ();
+  als_signal_client_meet (self->client, self->meeting_id, self->is_inviter);
+}
+
+static gboolean
+meet_cb (gpointer user_data)
+{
+  AlsVisitCore *self = user_data;
+
+  clear_source (&self->meeting);
+  if (self->linger == NULL)
+    meet (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Asks for a new pairing, with a relay of its own; at once, if the last one is not just now. */
 static void
 meet_again (AlsVisitCore *self)
 {
-  als_visit_paths_unpaired (self->paths);
-  als_signal_client_meet (self->client, self->meeting_id, self->is_inviter);
+  int64_t wait_us = self->met_us + MEET_INTERVAL_US - g_get_monotonic_time ();
+
+  if (self->meeting != NULL)
+    return;
+  if (self->met_us == 0 || wait_us <= 0)
+    meet (self);
+  else
+    self->meeting = add_timeout ((guint) (wait_us / 1000) + 1, "als-visit-meet", meet_cb, self);
 }
 
 static gboolean
@@ -840,6 +872,7 @@ tick_cb (gpointer user_data)
       g_debug ("paired, but no path is left: meets again");
       als_signal_client_unpair (self->client);
       self->is_paired = FALSE;
+      als_visit_paths_unpaired (self->paths);
       meet_again (self);
     }
   if (self->linger == NULL && update_stats (self))
@@ -1117,6 +1150,7 @@ client_unpaired_cb (AlsSignalClient *client, guint reason, AlsVisitCore *self)
     {
       /* Both meet again; other paths go on meanwhile. An orderly end is told by BYE or GOODBYE,
        * which the server cannot forge. */
+      als_visit_paths_unpaired (self->paths);
       meet_again (self);
     }
   else if (self->is_inviter)
@@ -1156,8 +1190,9 @@ client_failed_cb (AlsSignalClient *client, GError *error, AlsVisitCore *self)
   if (self->is_confirmed)
     {
       /* The session may well live on other paths; meeting again is asked for until its limit. */
-      if (error->code == ALS_SIGNAL_ERROR_NO_SUCH_NUMBER || error->code == ALS_SIGNAL_ERROR_BUSY)
-        als_signal_client_meet (client, self->meeting_id, self->is_inviter);
+      if (error->code == ALS_SIGNAL_ERROR_NO_SUCH_NUMBER || error->code == ALS_SIGNAL_ERROR_BUSY
+          || error->code == ALS_SIGNAL_ERROR_RATE_LIMITED)
+        meet_again (self);
       return;
     }
   if (final)

@@ -71,6 +71,8 @@ typedef struct
   AlsChannel *own;           /* opened by peer_open () */
   gboolean own_is_closed;
   guint n_path_failed;
+  gboolean parts_again;      /* from each further pairing */
+  guint n_parted;
 } Peer;
 
 static void
@@ -196,6 +198,15 @@ peer_confirmed (Peer *self)
 }
 
 static void
+peer_meet (Peer *self)
+{
+  uint8_t id[ALS_MEETING_ID_BYTES];
+
+  als_session_secret_to_meeting_id (self->secret, id);
+  als_signal_client_meet (self->client, id, self->is_inviter);
+}
+
+static void
 registered_cb (AlsSignalClient *client, guint number, Peer *self)
 {
   als_code_init (&self->code, number);
@@ -208,6 +219,13 @@ paired_cb (AlsSignalClient *client, Peer *self)
   g_autoptr (GBytes) first = NULL;
 
   self->is_paired = TRUE;
+  if (self->parts_again)
+    {
+      self->n_parted++;
+      als_signal_client_unpair (client);
+      peer_meet (self);
+      return;
+    }
   if (self->is_confirmed)
     {
       peer_add_relay (self);
@@ -256,14 +274,10 @@ message_cb (AlsSignalClient *client, GBytes *payload, Peer *self)
 static void
 unpaired_cb (AlsSignalClient *client, guint reason, Peer *self)
 {
-  uint8_t id[ALS_MEETING_ID_BYTES];
-
   self->is_paired = FALSE;
   self->n_unpaired++;
-  if (!self->is_confirmed)
-    return;
-  als_session_secret_to_meeting_id (self->secret, id);
-  als_signal_client_meet (client, id, self->is_inviter);
+  if (self->is_confirmed)
+    peer_meet (self);
 }
 
 /* CODE: as a visit shows it; NULL: the peer is the inviter. */
@@ -788,6 +802,34 @@ test_foreign_relay_frame (void)
   end_well (visit, peer, FALSE);
 }
 
+/* Who parts as soon as they have met is met no more often than now and then: each pairing brings a link, and
+ * costs the server an answer. */
+static void
+test_meetings_have_a_rate (void)
+{
+  Peer *peer;
+  AlsVisit *visit = meet_inviter (&peer);
+  int64_t start_us;
+
+  peer_hello (peer);
+  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_visit_answer (visit, ALS_VISIT_FILES_ONLY);
+  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  peer->parts_again = TRUE;
+  als_signal_client_unpair (peer->client);
+  peer_meet (peer);
+  wait_for (peer->n_parted >= 1);
+  start_us = g_get_monotonic_time ();
+  wait_for (peer->n_parted >= 3);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, >, 3 * G_USEC_PER_SEC);
+  /* Once they stay, it goes on. */
+  peer->parts_again = FALSE;
+  wait_for (state_is (visit, ALS_VISIT_ACTIVE) && als_visit_get_path_kind (visit) == ALS_PATH_SIGNAL_RELAY);
+  als_visit_stop (visit);
+  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  end_well (visit, peer, TRUE);
+}
+
 static void
 test_never_hello (void)
 {
@@ -830,6 +872,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/no-consent-before-the-hello", test_consent_before_hello);
   g_test_add_func ("/hostile/attempts-have-a-rate", test_flood_of_attempts);
   g_test_add_func ("/hostile/a-foreign-relay-frame-ends-no-visit", test_foreign_relay_frame);
+  g_test_add_func ("/hostile/meetings-have-a-rate", test_meetings_have_a_rate);
   g_test_add_func ("/hostile/never-a-hello-is-noticed", test_never_hello);
   status = g_test_run ();
   g_subprocess_send_signal (server, SIGTERM);

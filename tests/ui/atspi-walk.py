@@ -87,8 +87,9 @@ def examine(state, gallery):
         n_controls = 0
         for node, trail in walk(app):
             role = node.getRole()
-            # at-spi2 2.54 and later call a push button a button.
-            role_name = "push button" if role == pyatspi.ROLE_PUSH_BUTTON else node.getRoleName()
+            # Newer ones call a push button a button, and a toggle button by its name.
+            is_button = role in (pyatspi.ROLE_PUSH_BUTTON, pyatspi.ROLE_TOGGLE_BUTTON)
+            role_name = "push button" if is_button else node.getRoleName()
             found.add((role_name, clean(node.name)))
             if node.getState().contains(pyatspi.STATE_FOCUSED) and role in CONTROLS:
                 focused.append(clean(node.name))

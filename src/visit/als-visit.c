@@ -17,6 +17,7 @@ struct _AlsVisit
 
   AlsEngine *engine;
   AlsVisitCore *core;    /* engine thread; only handed over in calls */
+  AlsMailbox *calls;     /* to the engine */
   AlsMailbox *updates;   /* from the engine */
   AlsVisitUpdate *now;   /* the newest snapshot */
   GListStore *transfers; /* (element-type AlsVisitTransfer); item i has id i + 1 of this start */
@@ -88,16 +89,8 @@ struct _Call
   AlsCode code;
   GPtrArray *files;  /* nullable */
   int64_t interval_us;
+  AlsMailbox *calls; /* of the last call: nullable */
 };
-
-static gboolean
-call_cb (gpointer user_data)
-{
-  Call *call = user_data;
-
-  call->func (call);
-  return G_SOURCE_REMOVE;
-}
 
 static void
 call_free (gpointer data)
@@ -106,21 +99,32 @@ call_free (gpointer data)
 
   als_code_clear (&call->code);
   g_clear_pointer (&call->files, g_ptr_array_unref);
+  g_clear_pointer (&call->calls, als_mailbox_unref);
   g_free (call);
 }
 
-/* TEMPLATE is copied. Calls are made in order. */
+/* In the engine's thread, in order. */
+static void
+calls_cb (GPtrArray *items, gpointer user_data)
+{
+  for (guint i = 0; i < items->len; i++)
+    {
+      Call *call = g_ptr_array_index (items, i);
+
+      call->func (call);
+      call_free (call);
+    }
+}
+
+/* TEMPLATE is copied. */
 static void
 call_core (AlsVisit *self, void (*func) (Call *call), const Call *template)
 {
   Call *call = g_memdup2 (template, sizeof *template);
-  g_autoptr (GSource) source = g_idle_source_new ();
 
   call->core = self->core;
   call->func = func;
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, call_cb, call, call_free);
-  g_source_attach (source, als_engine_get_context (self->engine));
+  als_mailbox_post (self->calls, call);
 }
 
 static void invite_call (Call *call) { als_visit_core_invite (call->core); }
@@ -134,7 +138,14 @@ static void accept_call (Call *call) { als_visit_core_accept (call->core, call->
 static void decline_call (Call *call) { als_visit_core_decline (call->core, call->number); }
 static void cancel_call (Call *call) { als_visit_core_cancel (call->core, call->number); }
 static void measure_call (Call *call) { als_visit_core_measure (call->core, call->interval_us); }
-static void free_call (Call *call) { als_visit_core_free (call->core); }
+
+/* The last call. */
+static void
+free_call (Call *call)
+{
+  als_visit_core_free (call->core);
+  als_mailbox_close (call->calls);
+}
 
 /* --- updates from the engine ------------------------------------------------------ */
 
@@ -259,7 +270,7 @@ static void
 als_visit_finalize (GObject *object)
 {
   AlsVisit *self = ALS_VISIT (object);
-  Call call = { 0 };
+  Call call = { .calls = als_mailbox_ref (self->calls) };
 
   als_mailbox_close (self->updates);
   call_core (self, free_call, &call);
@@ -273,6 +284,7 @@ als_visit_finalize (GObject *object)
     }
   g_clear_object (&self->transfers);
   g_clear_pointer (&self->updates, als_mailbox_unref);
+  g_clear_pointer (&self->calls, als_mailbox_unref);
   g_clear_pointer (&self->now, als_visit_update_free);
   G_OBJECT_CLASS (als_visit_parent_class)->finalize (object);
 }
@@ -325,6 +337,8 @@ als_visit_new (const AlsVisitConfig *config)
   g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
 
   self->engine = als_engine_acquire ();
+  self->calls = als_mailbox_new (als_engine_get_context (self->engine), "als-visit-calls", calls_cb,
+                                 NULL, call_free);
   self->updates = als_mailbox_new (context, "als-visit-updates", updates_cb, self,
                                    (GDestroyNotify) als_visit_update_free);
   self->core = als_visit_core_new (config, self->updates);

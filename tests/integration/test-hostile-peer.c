@@ -5,7 +5,6 @@
  * real server: each breach ends the visit, or does not, as it should, and the next visit works. */
 
 #include <gio/gio.h>
-#include <signal.h>
 #include <sodium.h>
 #include <signal.h>
 #include <string.h>

@@ -36,3 +36,12 @@ als_deadline_source_set (GSource *source, int64_t deadline_us)
     deadline_us = 0;
   g_source_set_ready_time (source, deadline_us);
 }
+
+void
+als_source_clear (GSource **source)
+{
+  if (*source == NULL)
+    return;
+  g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}

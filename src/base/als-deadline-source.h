@@ -18,4 +18,7 @@ GSource *als_deadline_source_new (GMainContext *context, const char *name, GSour
  * source disarms itself when it fires. From any thread. */
 void     als_deadline_source_set (GSource *source, int64_t deadline_us);
 
+/* Destroys *SOURCE, gives up the reference and empties the place; nothing where it is empty. */
+void     als_source_clear        (GSource **source);
+
 G_END_DECLS

@@ -738,22 +738,13 @@ als_server_new (const AlsServerConfig *config,
   return g_steal_pointer (&self);
 }
 
-static void
-clear_source (GSource **source)
-{
-  if (*source == NULL)
-    return;
-  g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
-}
-
 void
 als_server_free (AlsServer *self)
 {
   if (self == NULL)
     return;
-  clear_source (&self->epoll_source);
-  clear_source (&self->deadline_source);
+  als_source_clear (&self->epoll_source);
+  als_source_clear (&self->deadline_source);
   for (guint i = 0; i < N_PATIENCES; i++)
     while (self->patience[i].head != NULL)
       client_free (self->patience[i].head->data);

@@ -242,16 +242,6 @@ is_worn_out (AlsVisitCore *self)
 
 /* --- state, limits ------------------------------------------------------------ */
 
-static void
-clear_source (GSource **source)
-{
-  if (*source != NULL)
-    {
-      g_source_destroy (*source);
-      g_clear_pointer (source, g_source_unref);
-    }
-}
-
 static GSource *
 add_timeout (guint interval_ms, const char *name, GSourceFunc func, gpointer user_data)
 {
@@ -272,7 +262,7 @@ limit_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
 
-  clear_source (&self->limit);
+  als_source_clear (&self->limit);
   switch (self->state)
     {
     case ALS_VISIT_REACHING_SERVER:
@@ -313,7 +303,7 @@ limit_cb (gpointer user_data)
 static void
 set_state (AlsVisitCore *self, AlsVisitState state, guint limit_s)
 {
-  clear_source (&self->limit);
+  als_source_clear (&self->limit);
   if (limit_s != 0)
     self->limit = add_timeout (limit_s * 1000, "als-visit-limit", limit_cb, self);
   if (state != self->state)
@@ -405,18 +395,18 @@ clear_started (AlsVisitCore *self)
       g_cancellable_cancel (self->cancellable);
       g_clear_object (&self->cancellable);
     }
-  clear_source (&self->limit);
-  clear_source (&self->expiry);
-  clear_source (&self->ticker);
-  clear_source (&self->linger);
-  clear_source (&self->probe_source);
-  clear_source (&self->meeting);
+  als_source_clear (&self->limit);
+  als_source_clear (&self->expiry);
+  als_source_clear (&self->ticker);
+  als_source_clear (&self->linger);
+  als_source_clear (&self->probe_source);
+  als_source_clear (&self->meeting);
   self->met_us = 0;
   stop_screen (self);
   if (self->session != NULL)
     als_session_end (self->session);
   g_ptr_array_set_size (self->transfers, 0);
-  clear_source (&self->poll_source);
+  als_source_clear (&self->poll_source);
   g_clear_pointer (&self->session, als_session_free);
   g_clear_pointer (&self->paths, als_visit_paths_free);
   self->channel = NULL;
@@ -462,7 +452,7 @@ finish (AlsVisitCore *self, GError *error)
   g_debug ("ends: %s", error->message);
   g_clear_error (&self->error);
   self->error = error;
-  clear_source (&self->limit);
+  als_source_clear (&self->limit);
   drop_code (self);
   stop_screen (self);
   if (self->session != NULL && !self->ended_by_session && !self->is_declined)
@@ -652,7 +642,7 @@ probe_closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
   AlsVisitCore *self = user_data;
 
   self->probe = NULL;
-  clear_source (&self->probe_source);
+  als_source_clear (&self->probe_source);
 }
 
 static const AlsChannelEvents echo_events = { echo_received_cb, NULL, NULL, NULL };
@@ -840,7 +830,7 @@ meet_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
 
-  clear_source (&self->meeting);
+  als_source_clear (&self->meeting);
   if (self->linger == NULL)
     meet (self);
   return G_SOURCE_REMOVE;
@@ -947,7 +937,7 @@ confirmed (AlsVisitCore *self)
   als_opener_init (&self->opener, key, FALSE);
   self->is_confirmed = TRUE;
   drop_code (self);
-  clear_source (&self->expiry);
+  als_source_clear (&self->expiry);
   if (self->is_inviter)
     als_signal_client_unregister (self->client);
 
@@ -1069,7 +1059,7 @@ client_registered_cb (AlsSignalClient *client, guint number, AlsVisitCore *self)
       show_code (self, number);
       self->code_expires_us = g_get_real_time () + CODE_LIFETIME_S * G_USEC_PER_SEC;
       if (self->expiry != NULL)
-        clear_source (&self->expiry);
+        als_source_clear (&self->expiry);
       self->expiry = add_timeout (CODE_LIFETIME_S * 1000, "als-code-expiry", code_expired_cb, self);
     }
   if (self->state == ALS_VISIT_REACHING_SERVER)
@@ -1212,7 +1202,7 @@ code_expired_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
 
-  clear_source (&self->expiry);
+  als_source_clear (&self->expiry);
   if (self->is_confirmed || self->client == NULL)
     return G_SOURCE_REMOVE;
   if (self->handshake != NULL)

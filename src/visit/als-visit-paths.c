@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/als-backoff.h"
+#include "base/als-deadline-source.h"
 #include "base/als-token-bucket.h"
 #include "path/ice/als-ice-path.h"
 #include "protocol/als-peer-message.h"
@@ -56,16 +57,6 @@ struct _AlsVisitPaths
 };
 
 static void attempt_begin (Attempt *self);
-
-static void
-clear_source (GSource **source)
-{
-  if (*source != NULL)
-    {
-      g_source_destroy (*source);
-      g_clear_pointer (source, g_source_unref);
-    }
-}
 
 static GSource *
 add_timeout (AlsVisitPaths *self, int64_t delay_us, const char *name, GSourceFunc func,
@@ -131,7 +122,7 @@ send_peer (AlsVisitPaths *self, AlsPeerMessageType type, AlsPathKind kind, uint3
 static void
 attempt_stop (Attempt *self)
 {
-  clear_source (&self->limit);
+  als_source_clear (&self->limit);
   if (self->ice != NULL)
     {
       g_signal_handlers_disconnect_by_data (self->ice, self);
@@ -155,7 +146,7 @@ retry_cb (gpointer user_data)
 {
   Attempt *self = user_data;
 
-  clear_source (&self->retry);
+  als_source_clear (&self->retry);
   attempt_begin (self);
   return G_SOURCE_REMOVE;
 }
@@ -187,7 +178,7 @@ limit_cb (gpointer user_data)
 {
   Attempt *self = user_data;
 
-  clear_source (&self->limit);
+  als_source_clear (&self->limit);
   if (self->link == NULL)
     attempt_failed (self);
   return G_SOURCE_REMOVE;
@@ -203,7 +194,7 @@ static void
 connected_cb (AlsIcePath *ice, AlsCarrier *carrier, Attempt *self)
 {
   g_debug ("attempt %u at %s connected", self->attempt, als_path_kind_to_string (self->kind));
-  clear_source (&self->limit);
+  als_source_clear (&self->limit);
   if (self->link == NULL)
     self->link = add_link (self->paths, carrier);
 }
@@ -283,7 +274,7 @@ attempt_begin (Attempt *self)
     return;
   if (self->kind == ALS_PATH_TURN_UDP && !has_turn_server (paths))
     return;
-  clear_source (&self->retry);
+  als_source_clear (&self->retry);
   self->attempt++;
   g_debug ("attempt %u at %s begins", self->attempt, als_path_kind_to_string (self->kind));
   attempt_start_ice (self);
@@ -329,7 +320,7 @@ als_visit_paths_free (AlsVisitPaths *self)
   for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
     {
       attempt_stop (&self->attempts[i]);
-      clear_source (&self->attempts[i].retry);
+      als_source_clear (&self->attempts[i].retry);
     }
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   g_ptr_array_unref (self->links);

@@ -20,6 +20,7 @@ typedef struct
   const AlsCarrierEvents *events; /* NULL until set, and after close */
   gpointer user_data;
   GPtrArray *early;               /* (element-type GBytes) */
+  gboolean initiated;
   gboolean closed;
 } AlsCarrierPrivate;
 
@@ -152,6 +153,18 @@ uint64_t
 als_carrier_get_backlog_limit (AlsCarrier *self)
 {
   return PRIV (self)->backlog_limit;
+}
+
+void
+als_carrier_set_initiated (AlsCarrier *self, gboolean initiated)
+{
+  PRIV (self)->initiated = initiated;
+}
+
+gboolean
+als_carrier_is_initiated (AlsCarrier *self)
+{
+  return PRIV (self)->initiated;
 }
 
 void

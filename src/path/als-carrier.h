@@ -72,6 +72,9 @@ gboolean        als_carrier_is_lan      (AlsCarrier *self);
 void            als_carrier_set_limits  (AlsCarrier *self, uint64_t rate, uint64_t backlog_bytes);
 uint64_t        als_carrier_get_rate_limit    (AlsCarrier *self);
 uint64_t        als_carrier_get_backlog_limit (AlsCarrier *self);
+/* For streams, before anybody else has it: this end's connect returned, so that it speaks first. */
+void            als_carrier_set_initiated (AlsCarrier *self, gboolean initiated);
+gboolean        als_carrier_is_initiated  (AlsCarrier *self);
 
 /* For subclasses. */
 void            als_carrier_received    (AlsCarrier *self, const uint8_t *data, size_t len);

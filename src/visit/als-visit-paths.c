@@ -35,7 +35,7 @@ typedef struct
   AlsVisitPaths *paths;  /* back pointer */
   AlsPathKind kind;
   uint32_t attempt;      /* of `ice`; grows */
-  AlsIcePath *ice;       /* NULL: none under way */
+  AlsPath *ice;       /* NULL: none under way */
   AlsLink *link;         /* borrowed from paths->links; NULL: none */
   AlsBackoff backoff;
   GSource *retry;        /* the inviter's next attempt */
@@ -126,7 +126,7 @@ attempt_stop (Attempt *self)
   if (self->ice != NULL)
     {
       g_signal_handlers_disconnect_by_data (self->ice, self);
-      als_ice_path_close (self->ice);
+      als_path_close (self->ice);
       g_clear_object (&self->ice);
     }
 }
@@ -185,13 +185,13 @@ limit_cb (gpointer user_data)
 }
 
 static void
-local_message_cb (AlsIcePath *ice, GBytes *message, Attempt *self)
+local_message_cb (AlsPath *ice, GBytes *message, Attempt *self)
 {
   send_peer (self->paths, ALS_PEER_PATH, self->kind, self->attempt, message);
 }
 
 static void
-connected_cb (AlsIcePath *ice, AlsCarrier *carrier, Attempt *self)
+connected_cb (AlsPath *ice, AlsCarrier *carrier, Attempt *self)
 {
   g_debug ("attempt %u at %s connected", self->attempt, als_path_kind_to_string (self->kind));
   als_source_clear (&self->limit);
@@ -200,58 +200,53 @@ connected_cb (AlsIcePath *ice, AlsCarrier *carrier, Attempt *self)
 }
 
 static void
-failed_cb (AlsIcePath *ice, const GError *error, Attempt *self)
+failed_cb (AlsPath *ice, const GError *error, Attempt *self)
 {
   attempt_failed (self);
 }
 
-static void
-attempt_add_servers (Attempt *self)
+/* (element-type AlsPathServer) (transfer full) */
+static GPtrArray *
+make_servers (AlsVisitPaths *self)
 {
-  GPtrArray *servers = self->paths->servers;
+  static const AlsPathServerKind kinds[] = {
+    [ALS_ICE_SERVER_STUN] = ALS_PATH_SERVER_STUN,
+    [ALS_ICE_SERVER_TURN] = ALS_PATH_SERVER_TURN,
+    [ALS_ICE_SERVER_TURNS] = ALS_PATH_SERVER_TURNS,
+  };
+  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
 
-  for (guint i = 0; servers != NULL && i < servers->len; i++)
+  for (guint i = 0; self->servers != NULL && i < self->servers->len; i++)
     {
-      const AlsIceServer *server = g_ptr_array_index (servers, i);
+      const AlsIceServer *from = g_ptr_array_index (self->servers, i);
+      AlsPathServer *server = als_path_server_new (kinds[from->kind], from->host, from->port,
+                                                   from->username, from->credential);
 
-      if (self->kind == ALS_PATH_DIRECT_UDP)
-        {
-          if (server->kind != ALS_ICE_SERVER_TURNS)
-            als_ice_path_add_server (self->ice, ALS_ICE_SERVER_FORM_STUN, server->host,
-                                     server->port, NULL, NULL);
-          continue;
-        }
-      if (server->kind == ALS_ICE_SERVER_TURN)
-        {
-          als_ice_path_add_server (self->ice, ALS_ICE_SERVER_FORM_TURN_UDP, server->host,
-                                   server->port, server->username, server->credential);
-          als_ice_path_add_server (self->ice, ALS_ICE_SERVER_FORM_TURN_TCP, server->host,
-                                   server->port, server->username, server->credential);
-        }
-      else if (server->kind == ALS_ICE_SERVER_TURNS)
-        als_ice_path_add_server (self->ice, ALS_ICE_SERVER_FORM_TURN_TLS, server->host,
-                                 server->port, server->username, server->credential);
+      if (server != NULL)
+        g_ptr_array_add (servers, server);
     }
+  return servers;
 }
 
 static void
 attempt_start_ice (Attempt *self)
 {
+  g_autoptr (GPtrArray) servers = make_servers (self->paths);
   AlsIcePathConfig config = {
     .is_controlling = self->paths->config.role == ALS_ROLE_INVITER,
     .force_relay = self->kind == ALS_PATH_TURN_UDP,
     .loopback = self->paths->config.loopback,
     .upnp = FALSE,
+    .servers = servers,
   };
 
   self->ice = als_ice_path_new (&config);
-  attempt_add_servers (self);
   g_signal_connect (self->ice, "local-message", G_CALLBACK (local_message_cb), self);
   g_signal_connect (self->ice, "connected", G_CALLBACK (connected_cb), self);
   g_signal_connect (self->ice, "failed", G_CALLBACK (failed_cb), self);
   self->limit = add_timeout (self->paths, ATTEMPT_LIMIT_S * G_USEC_PER_SEC, "als-path-limit",
                              limit_cb, self);
-  als_ice_path_start (self->ice);
+  als_path_start (self->ice);
 }
 
 static gboolean
@@ -388,7 +383,7 @@ als_visit_paths_message (AlsVisitPaths *self, AlsPathKind kind, uint32_t attempt
         send_peer (self, ALS_PEER_PATH_FAILED, kind, attempt, NULL);
     }
   if (at->ice != NULL && attempt == at->attempt)
-    als_ice_path_remote_message (at->ice, payload, len);
+    als_path_remote_message (at->ice, payload, len);
 }
 
 void

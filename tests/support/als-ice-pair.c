@@ -58,18 +58,18 @@ listen_cb (gpointer user_data)
 }
 
 static void
-local_message_cb (AlsIcePath *path, GBytes *message, AlsIceEnd *self)
+local_message_cb (AlsPath *path, GBytes *message, AlsIceEnd *self)
 {
   size_t len;
   const uint8_t *data = g_bytes_get_data (message, &len);
 
   self->n_messages++;
   if (!self->mute && self->peer->path != NULL)
-    als_ice_path_remote_message (self->peer->path, data, len);
+    als_path_remote_message (self->peer->path, data, len);
 }
 
 static void
-connected_cb (AlsIcePath *path, AlsCarrier *carrier, AlsIceEnd *self)
+connected_cb (AlsPath *path, AlsCarrier *carrier, AlsIceEnd *self)
 {
   Listener *listener = g_new0 (Listener, 1);
 
@@ -81,7 +81,7 @@ connected_cb (AlsIcePath *path, AlsCarrier *carrier, AlsIceEnd *self)
 }
 
 static void
-failed_cb (AlsIcePath *path, GError *error, AlsIceEnd *self)
+failed_cb (AlsPath *path, GError *error, AlsIceEnd *self)
 {
   g_assert_null (self->error);
   self->error = g_error_copy (error);
@@ -109,7 +109,7 @@ void
 als_ice_end_clear (AlsIceEnd *self)
 {
   if (self->path != NULL)
-    als_ice_path_close (self->path);
+    als_path_close (self->path);
   g_clear_object (&self->path);
   if (self->carrier != NULL)
     g_main_context_invoke (als_carrier_get_context (self->carrier), close_cb, self->carrier);

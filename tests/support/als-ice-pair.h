@@ -15,7 +15,7 @@ typedef struct _AlsIceEnd AlsIceEnd;
 struct _AlsIceEnd
 {
   AlsIceEnd *peer;
-  AlsIcePath *path;
+  AlsPath *path;
   AlsCarrier *carrier;      /* once connected */
   GError *error;            /* once failed */
   guint n_messages;         /* local-message */

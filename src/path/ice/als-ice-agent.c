@@ -37,7 +37,7 @@ struct _AlsIceAgent
   AlsMailbox *inbox;         /* GBytes from the other side; NULL: stop */
   AlsMailbox *outbox;        /* AlsIceEvent */
   AlsIcePathConfig config;
-  GPtrArray *servers;        /* (element-type AlsIcePathServer) until gathering */
+  GPtrArray *servers;        /* (element-type AlsPathServer) until gathering */
 
   /* The agent's thread only. */
   NiceAgent *nice;           /* NULL before and after */
@@ -53,17 +53,6 @@ struct _AlsIceAgent
 };
 
 static int n_agents; /* atomic */
-
-void
-als_ice_path_server_free (AlsIcePathServer *self)
-{
-  g_free (self->host);
-  g_free (self->username);
-  if (self->password != NULL)
-    explicit_bzero (self->password, strlen (self->password));
-  g_free (self->password);
-  g_free (self);
-}
 
 void
 als_ice_event_free (AlsIceEvent *self)
@@ -123,7 +112,7 @@ post_message (AlsIceAgent *self, GBytes *message)
 }
 
 static void
-fail (AlsIceAgent *self, int code, const char *text)
+fail (AlsIceAgent *self, AlsPathProblem problem, const char *text)
 {
   AlsIceEvent *event;
 
@@ -134,7 +123,7 @@ fail (AlsIceAgent *self, int code, const char *text)
   als_deadline_source_set (self->deadline, INT64_MAX);
   event = g_new0 (AlsIceEvent, 1);
   event->type = ALS_ICE_EVENT_FAILED;
-  event->error = g_error_new_literal (G_IO_ERROR, code, text);
+  event->error = g_error_new_literal (ALS_PATH_ERROR, problem, text);
   if (self->carrier != NULL)
     {
       als_ice_carrier_detach (self->carrier);
@@ -146,7 +135,7 @@ fail (AlsIceAgent *self, int code, const char *text)
 static gboolean
 deadline_cb (gpointer user_data)
 {
-  fail (user_data, G_IO_ERROR_TIMED_OUT, "no way found in time");
+  fail (user_data, ALS_PATH_PROBLEM_SILENCE, "no way found in time");
   return G_SOURCE_CONTINUE;
 }
 
@@ -205,8 +194,12 @@ gathering_done_cb (NiceAgent *nice, guint stream_id, AlsIceAgent *self)
 {
   tune_sockets (self);
   if (self->n_local == 0)
-    fail (self, G_IO_ERROR_NETWORK_UNREACHABLE,
-          self->config.force_relay ? "no relay answers" : "no local address");
+    {
+      if (self->config.force_relay)
+        fail (self, ALS_PATH_PROBLEM_SERVER_UNREACHABLE, "no relay answers");
+      else
+        fail (self, ALS_PATH_PROBLEM_NO_ENDPOINT, "no local address");
+    }
   else
     post_message (self, als_ice_message_new_end ());
 }
@@ -277,7 +270,7 @@ state_changed_cb (NiceAgent *nice, guint stream_id, guint component_id, guint st
   if (state == NICE_COMPONENT_STATE_CONNECTED || state == NICE_COMPONENT_STATE_READY)
     connected (self);
   else if (state == NICE_COMPONENT_STATE_FAILED)
-    fail (self, self->carrier != NULL ? G_IO_ERROR_CONNECTION_CLOSED : G_IO_ERROR_HOST_UNREACHABLE,
+    fail (self, self->carrier != NULL ? ALS_PATH_PROBLEM_DIED : ALS_PATH_PROBLEM_SILENCE,
           self->carrier != NULL ? "the other side no longer answers" : "no way to the other side");
 }
 
@@ -424,37 +417,44 @@ inbox_cb (GPtrArray *items, gpointer user_data)
 
 /* Returns how many relays there are. */
 static guint
-add_servers (AlsIceAgent *self)
+add_relays (AlsIceAgent *self)
 {
-  static const NiceRelayType relay_types[] = {
-    [ALS_ICE_SERVER_FORM_TURN_UDP] = NICE_RELAY_TYPE_TURN_UDP,
-    [ALS_ICE_SERVER_FORM_TURN_TCP] = NICE_RELAY_TYPE_TURN_TCP,
-  };
-  const AlsIcePathServer *stun = NULL;
+  /* Over TCP where UDP is blocked: the relay's far side is UDP either way. */
+  static const NiceRelayType types[] = { NICE_RELAY_TYPE_TURN_UDP, NICE_RELAY_TYPE_TURN_TCP };
   guint n_relays = 0;
 
   for (guint i = 0; i < self->servers->len; i++)
     {
-      const AlsIcePathServer *server = g_ptr_array_index (self->servers, i);
+      const AlsPathServer *server = g_ptr_array_index (self->servers, i);
 
-      /* A TURN server over UDP answers Binding requests too. */
-      if (server->form == ALS_ICE_SERVER_FORM_STUN
-          || (server->form == ALS_ICE_SERVER_FORM_TURN_UDP && stun == NULL))
-        stun = stun == NULL || stun->form != ALS_ICE_SERVER_FORM_STUN ? server : stun;
       /* libnice 0.1.21 knows TURN over TLS only for compatibilities older than RFC 5245. */
-      if (!self->config.force_relay || server->form == ALS_ICE_SERVER_FORM_STUN
-          || server->form == ALS_ICE_SERVER_FORM_TURN_TLS
-          || n_relays == NICE_CANDIDATE_MAX_TURN_SERVERS)
+      if (server->kind != ALS_PATH_SERVER_TURN)
         continue;
-      if (nice_agent_set_relay_info (self->nice, self->stream_id, COMPONENT_ID, server->host,
-                                     server->port, server->username, server->password,
-                                     relay_types[server->form]))
-        n_relays++;
+      for (guint j = 0; j < G_N_ELEMENTS (types) && n_relays < NICE_CANDIDATE_MAX_TURN_SERVERS; j++)
+        if (nice_agent_set_relay_info (self->nice, self->stream_id, COMPONENT_ID, server->host,
+                                       server->port, server->username, server->password, types[j]))
+          n_relays++;
     }
-  if (stun != NULL && !self->config.force_relay)
+  return n_relays;
+}
+
+static void
+set_stun_server (AlsIceAgent *self)
+{
+  const AlsPathServer *stun = NULL;
+
+  /* A TURN server answers Binding requests too. */
+  for (guint i = 0; i < self->servers->len; i++)
+    {
+      const AlsPathServer *server = g_ptr_array_index (self->servers, i);
+
+      if (server->kind == ALS_PATH_SERVER_STUN
+          || (server->kind == ALS_PATH_SERVER_TURN && stun == NULL))
+        stun = stun == NULL || stun->kind != ALS_PATH_SERVER_STUN ? server : stun;
+    }
+  if (stun != NULL)
     g_object_set (self->nice, "stun-server", stun->host, "stun-server-port", (guint) stun->port,
                   NULL);
-  return n_relays;
 }
 
 static void
@@ -462,7 +462,7 @@ gather (AlsIceAgent *self)
 {
   g_autofree char *ufrag = NULL;
   g_autofree char *password = NULL;
-  guint n_relays;
+  guint n_relays = 0;
 
   self->nice = nice_agent_new_full (self->context, NICE_COMPATIBILITY_RFC5245,
                                     NICE_AGENT_OPTION_ICE_TRICKLE
@@ -486,18 +486,21 @@ gather (AlsIceAgent *self)
   self->stream_id = nice_agent_add_stream (self->nice, 1);
   nice_agent_attach_recv (self->nice, self->stream_id, COMPONENT_ID, self->context, received_cb,
                           self);
-  n_relays = add_servers (self);
+  if (self->config.force_relay)
+    n_relays = add_relays (self);
+  else
+    set_stun_server (self);
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   if (self->config.force_relay && n_relays == 0)
     {
-      fail (self, G_IO_ERROR_NOT_SUPPORTED, "no relay offered");
+      fail (self, ALS_PATH_PROBLEM_NO_SERVER, "no relay offered");
       return;
     }
   nice_agent_get_local_credentials (self->nice, self->stream_id, &ufrag, &password);
   post_message (self, als_ice_message_new_credentials (ufrag, password));
   explicit_bzero (password, strlen (password));
   if (!nice_agent_gather_candidates (self->nice, self->stream_id))
-    fail (self, G_IO_ERROR_NETWORK_UNREACHABLE, "no local address");
+    fail (self, ALS_PATH_PROBLEM_NO_ENDPOINT, "no local address");
   else
     tune_sockets (self);
 }

@@ -13,15 +13,6 @@ G_BEGIN_DECLS
 
 typedef struct _AlsIceAgent AlsIceAgent;
 
-typedef struct
-{
-  AlsIceServerForm form;
-  char *host;
-  uint16_t port;
-  char *username;   /* (nullable) */
-  char *password;   /* (nullable) secret */
-} AlsIcePathServer;
-
 typedef enum
 {
   ALS_ICE_EVENT_MESSAGE,
@@ -37,10 +28,9 @@ typedef struct
   GError *error;
 } AlsIceEvent;
 
-void         als_ice_path_server_free (AlsIcePathServer *self);
 void         als_ice_event_free       (AlsIceEvent *self);
 
-/* Starts the thread. SERVERS: (element-type AlsIcePathServer) (transfer full). OUTBOX gets
+/* Starts the thread. SERVERS: (element-type AlsPathServer) (transfer full). OUTBOX gets
  * AlsIceEvents. (transfer full) */
 AlsIceAgent *als_ice_agent_start      (const AlsIcePathConfig *config, GPtrArray *servers,
                                        AlsMailbox *outbox);

@@ -37,8 +37,8 @@ test_datagrams_flow_both_ways (void)
   AlsIceEnd a = { 0 }, b = { 0 };
 
   open_pair (&a, &b);
-  als_ice_path_start (a.path);
-  als_ice_path_start (b.path);
+  als_path_start (a.path);
+  als_path_start (b.path);
   connect_pair (&a, &b);
   g_assert_cmpint (als_carrier_get_carrier_type (a.carrier), ==, ALS_CARRIER_DATAGRAMS);
   g_assert_cmpint (als_carrier_get_kind (a.carrier), ==, ALS_PATH_DIRECT_UDP);
@@ -64,12 +64,12 @@ test_close_breaks_the_carrier (void)
   AlsIceEnd a = { 0 }, b = { 0 };
 
   open_pair (&a, &b);
-  als_ice_path_start (a.path);
-  als_ice_path_start (b.path);
+  als_path_start (a.path);
+  als_path_start (b.path);
   connect_pair (&a, &b);
   als_ice_end_exchange (&a, 1, 1, 100, 100);
   als_ice_end_exchange (&b, 1, 1, 100, 100);
-  als_ice_path_close (a.path);
+  als_path_close (a.path);
   als_ice_wait (is_closed, &a, 10, "the carrier to break");
   g_assert_null (a.error);
   /* The thread stays for who still holds the carrier; sending is harmless. */
@@ -83,10 +83,10 @@ test_messages_may_come_before_start (void)
   AlsIceEnd a = { 0 }, b = { 0 };
 
   open_pair (&a, &b);
-  als_ice_path_start (a.path);
+  als_path_start (a.path);
   while (a.n_messages < 3)
     g_main_context_iteration (NULL, TRUE);
-  als_ice_path_start (b.path);
+  als_path_start (b.path);
   connect_pair (&a, &b);
   clear_pair (&a, &b);
 }
@@ -100,15 +100,15 @@ test_garbage_is_ignored (void)
   for (guint i = 0; i < 4096; i++)
     noise[i] = (uint8_t) (i * 2654435761u >> 13);
   open_pair (&a, &b);
-  als_ice_path_remote_message (a.path, noise, 0);
-  als_ice_path_remote_message (a.path, noise, 4096);
-  als_ice_path_start (a.path);
+  als_path_remote_message (a.path, noise, 0);
+  als_path_remote_message (a.path, noise, 4096);
+  als_path_start (a.path);
   for (guint i = 0; i < 20; i++)
-    als_ice_path_remote_message (a.path, noise + i, i * 10);
-  als_ice_path_remote_message (a.path, (const uint8_t *) "\3", 1);
-  als_ice_path_start (b.path);
+    als_path_remote_message (a.path, noise + i, i * 10);
+  als_path_remote_message (a.path, (const uint8_t *) "\3", 1);
+  als_path_start (b.path);
   connect_pair (&a, &b);
-  als_ice_path_remote_message (a.path, noise, 100);
+  als_path_remote_message (a.path, noise, 100);
   als_ice_end_exchange (&b, 10, 10, 100, 100);
   clear_pair (&a, &b);
 }
@@ -118,7 +118,7 @@ remote_candidate (AlsIceEnd *end, const char *line)
 {
   g_autoptr (GBytes) message = als_ice_message_new_candidate (line);
 
-  als_ice_path_remote_message (end->path, g_bytes_get_data (message, NULL),
+  als_path_remote_message (end->path, g_bytes_get_data (message, NULL),
                                g_bytes_get_size (message));
 }
 
@@ -129,7 +129,7 @@ test_hostile_candidates_do_not_stop_it (void)
   guint n;
 
   open_pair (&a, &b);
-  als_ice_path_start (b.path);
+  als_path_start (b.path);
   while (b.n_messages < 1)
     g_main_context_iteration (NULL, TRUE);
   n = b.n_messages;
@@ -139,7 +139,7 @@ test_hostile_candidates_do_not_stop_it (void)
   remote_candidate (&a, "candidate:3 1 UDP 2130706431 abc.local 9 typ host");
   remote_candidate (&a, "candidate:4 1 UDP 2130706431 127.0.0.1 9 typ relay");
   remote_candidate (&a, "candidate:5 1 UDP 2130706431 ::1 9 typ host");
-  als_ice_path_start (a.path);
+  als_path_start (a.path);
   connect_pair (&a, &b);
   clear_pair (&a, &b);
 }
@@ -147,16 +147,19 @@ test_hostile_candidates_do_not_stop_it (void)
 static void
 test_relay_without_servers_fails (void)
 {
-  static const AlsIcePathConfig config = { .force_relay = TRUE, .loopback = TRUE };
+  g_autoptr (GPtrArray) servers
+    = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+  AlsIcePathConfig config = { .force_relay = TRUE, .loopback = TRUE, .servers = servers };
   AlsIceEnd a = { 0 }, b = { 0 };
 
-  als_ice_end_open (&a, &b, &config);
   /* Neither is a relay that libnice can use. */
-  als_ice_path_add_server (a.path, ALS_ICE_SERVER_FORM_STUN, "127.0.0.1", 9, NULL, NULL);
-  als_ice_path_add_server (a.path, ALS_ICE_SERVER_FORM_TURN_UDP, "127.0.0.1", 9, NULL, NULL);
-  als_ice_path_start (a.path);
+  g_ptr_array_add (servers,
+                   als_path_server_new (ALS_PATH_SERVER_STUN, "127.0.0.1", 9, NULL, NULL));
+  g_ptr_array_add (servers, als_path_server_new (ALS_PATH_SERVER_TURNS, "127.0.0.1", 9, "a", "b"));
+  als_ice_end_open (&a, &b, &config);
+  als_path_start (a.path);
   als_ice_wait (als_ice_has_failed, &a, 5, "the failure");
-  g_assert_error (a.error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
+  g_assert_error (a.error, ALS_PATH_ERROR, ALS_PATH_PROBLEM_NO_SERVER);
   clear_pair (&a, &b);
 }
 
@@ -171,25 +174,25 @@ test_cancel_in_every_phase (void)
 
       open_pair (&a, &b);
       if (phase >= 2)
-        als_ice_path_start (a.path);
+        als_path_start (a.path);
       if (phase >= 4)
-        als_ice_path_start (b.path);
+        als_path_start (b.path);
       while (phase >= 6 && a.n_messages < phase / 2 - 2)
         g_main_context_iteration (NULL, TRUE);
       if (phase >= 10)
         als_ice_wait (als_ice_is_connected, first, 10, "a connection");
-      als_ice_path_close (first->path);
-      als_ice_path_close (first->path);
-      als_ice_path_remote_message (first->path, (const uint8_t *) "\3", 1);
+      als_path_close (first->path);
+      als_path_close (first->path);
+      als_path_remote_message (first->path, (const uint8_t *) "\3", 1);
       clear_pair (&a, &b);
     }
 }
 
 static void
-close_in_signal_cb (AlsIcePath *path, gpointer argument, guint *n)
+close_in_signal_cb (AlsPath *path, gpointer argument, guint *n)
 {
   ++*n;
-  als_ice_path_close (path);
+  als_path_close (path);
 }
 
 static void
@@ -204,8 +207,8 @@ test_no_signal_after_close (void)
 
       open_pair (&a, &b);
       g_signal_connect (a.path, names[i], G_CALLBACK (close_in_signal_cb), &n);
-      als_ice_path_start (a.path);
-      als_ice_path_start (b.path);
+      als_path_start (a.path);
+      als_path_start (b.path);
       while (n == 0)
         g_main_context_iteration (NULL, TRUE);
       g_assert_cmpuint (n, ==, 1);
@@ -224,8 +227,8 @@ test_many_at_once (void)
   for (guint i = 0; i < G_N_ELEMENTS (ends); i += 2)
     {
       open_pair (&ends[i], &ends[i + 1]);
-      als_ice_path_start (ends[i].path);
-      als_ice_path_start (ends[i + 1].path);
+      als_path_start (ends[i].path);
+      als_path_start (ends[i + 1].path);
     }
   for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
     als_ice_wait (als_ice_is_connected, &ends[i], 20, "one of many connections");

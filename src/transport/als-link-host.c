@@ -338,16 +338,11 @@ runner_start (Runner *self)
       self->machine = als_udp_link_new (&self->config, runner_output, self, now_us);
       break;
     case ALS_CARRIER_MESSAGES:
+    case ALS_CARRIER_STREAM:
       self->machine = als_message_link_new (&self->config, runner_output, self, now_us);
-      break;
-    default:
-      g_debug ("no link runs on carriers of type %d", self->config.carrier);
-      runner_tell_end (self, ALS_LINK_END_CARRIER);
       break;
     }
   sodium_memzero (self->config.session_secret, sizeof self->config.session_secret);
-  if (self->machine == NULL)
-    return;
   als_link_set_events (self->machine, &machine_events, self);
   self->deadline = als_deadline_source_new (als_carrier_get_context (self->carrier),
                                             "als-link-host", on_deadline, self);

@@ -8,6 +8,11 @@
  *   FRAME     u16 length, bytes: a frame of a lane, or its last piece
  *   PIECE     u16 length, bytes: a piece of a frame, more follow
  *
+ * Over a byte stream each sealed message is a record (AlsRecordStream), several of
+ * them are handed down at once, and the window is all that limits what is under
+ * way: the connection below has its own congestion control, but it would fill
+ * whatever queue the path has, and everything would wait in it.
+ *
  * Every sealed message counts for the acknowledgement, one that only acknowledges
  * too; but only content, or much of anything, calls for an answer. So what is under
  * way is known exactly, and two silent sides stay silent. */
@@ -24,6 +29,7 @@
 #include "base/als-bytes.h"
 #include "base/als-token-bucket.h"
 #include "transport/als-message-window.h"
+#include "transport/als-record-stream.h"
 #include "transport/als-wire.h"
 
 /* Largest plain message, and the time on the wire that one may take; the design allows 20 ms. */
@@ -31,8 +37,11 @@
 #define MIN_RECORD_BYTES 1280
 #define RECORD_US (10 * 1000)
 
-/* Where the relay states none. */
-#define DEFAULT_BACKLOG_BYTES (256 * 1024)
+/* Records of a stream that are handed down together; each as long as one, in time. */
+#define MAX_BATCH_BYTES (128 * 1024)
+
+/* Where nobody states one: as much as a session keeps unacknowledged. */
+#define DEFAULT_BACKLOG_BYTES (16 * 1024 * 1024)
 /* Of the backlog, kept free for acknowledgements. */
 #define ACK_RESERVE_BYTES (4 * 1024)
 
@@ -76,6 +85,7 @@ enum
 #define LANE_MASK 0x0f
 #define ACK_ITEM_BYTES (1 + 8 + 4)
 #define ITEM_HEADER_BYTES (1 + 2)
+#define MAX_SEALED_BYTES (MAX_RECORD_BYTES + ACK_ITEM_BYTES + ALS_WIRE_OVERHEAD)
 
 typedef enum
 {
@@ -108,6 +118,8 @@ typedef struct
   gpointer output_data;
   AlsPathKind kind;
   gboolean lan;
+  gboolean is_stream;
+  AlsRecordStream records;
   uint64_t rate_limit;    /* 0: none */
   size_t backlog_limit;   /* of what is no acknowledgement */
   State state;
@@ -122,8 +134,9 @@ typedef struct
   int64_t low_served_us;  /* when chat or bulk last left */
   gboolean room_came;
 
-  uint8_t *packet;        /* sealed; given to the output, or refused by it */
+  uint8_t *packet;        /* sealed, of a stream several records; given to the output, or refused by it */
   size_t packet_len;      /* 0: none was refused */
+  int64_t packet_us;      /* when the first of it was sealed */
   int64_t retry_us;
   AlsTokenBucket bucket;
 
@@ -297,6 +310,26 @@ message_link_send_datagram (AlsLink *link, const uint8_t *data, size_t len)
 
 /* --- sending --- */
 
+/* Where the next sealed bytes go. */
+static uint8_t *
+packet_end (AlsMessageLink *self)
+{
+  return self->packet + self->packet_len + (self->is_stream ? ALS_RECORD_HEADER_BYTES : 0);
+}
+
+static void
+packet_add (AlsMessageLink *self, size_t len)
+{
+  if (self->packet_len == 0)
+    self->packet_us = self->now_us;
+  if (self->is_stream)
+    {
+      als_record_write_header (self->packet + self->packet_len, len);
+      self->packet_len += ALS_RECORD_HEADER_BYTES;
+    }
+  self->packet_len += len;
+}
+
 /* TRUE when nothing is in the way of the next packet. */
 static gboolean
 flush_packet (AlsMessageLink *self)
@@ -317,9 +350,11 @@ flush_packet (AlsMessageLink *self)
 static void
 send_wire_packets (AlsMessageLink *self)
 {
+  size_t len;
+
   while (flush_packet (self)
-         && (self->packet_len = als_wire_poll (self->wire, self->packet, self->now_us)) > 0)
-    ;
+         && (len = als_wire_poll (self->wire, packet_end (self), self->now_us)) > 0)
+    packet_add (self, len);
 }
 
 static void
@@ -463,7 +498,7 @@ static void
 send_message (AlsMessageLink *self, May may, size_t limit)
 {
   g_auto (AlsWriter) writer = { 0 };
-  size_t frames = 0;
+  size_t frames = 0, len;
 
   als_writer_init (&writer, MAX_RECORD_BYTES + ACK_ITEM_BYTES);
   if (self->received_bytes != self->reported_bytes)
@@ -474,10 +509,11 @@ send_message (AlsMessageLink *self, May may, size_t limit)
     }
   if (may != MAY_NOTHING)
     frames = put_content (self, &writer, limit, may == MAY_CONTROL);
-  self->packet_len = als_wire_seal (self->wire, writer.bytes->data, writer.bytes->len, self->packet,
-                                    self->now_us);
-  als_message_window_sent (&self->window, self->packet_len, frames, self->now_us);
-  als_token_bucket_force (&self->bucket, self->packet_len, self->now_us);
+  len = als_wire_seal (self->wire, writer.bytes->data, writer.bytes->len, packet_end (self),
+                       self->now_us);
+  packet_add (self, len);
+  als_message_window_sent (&self->window, len, frames, self->now_us);
+  als_token_bucket_force (&self->bucket, len, self->now_us);
 }
 
 static void
@@ -490,11 +526,22 @@ look_at_queues (AlsMessageLink *self)
     queue_drop_head (&self->datagrams);
 }
 
+/* Another message may be added to the packet. */
+static gboolean
+packet_has_room (AlsMessageLink *self)
+{
+  if (!self->is_stream)
+    return FALSE;
+  return self->packet_len < MIN (bytes_in (self, RECORD_US), MAX_BATCH_BYTES);
+}
+
 static void
 send_messages (AlsMessageLink *self)
 {
+  gboolean more = flush_packet (self);
+
   look_at_queues (self);
-  while (flush_packet (self))
+  while (more)
     {
       size_t limit;
       May may = what_may_leave (self, &limit);
@@ -502,11 +549,14 @@ send_messages (AlsMessageLink *self)
       if (!has_something_for (self, may))
         may = MAY_NOTHING;
       if (may == MAY_NOTHING && !is_ack_due (self))
-        return;
+        break;
       if (may != MAY_NOTHING)
         self->room_came = TRUE;
       send_message (self, may, limit);
+      more = packet_has_room (self) || flush_packet (self);
     }
+  if (more)
+    flush_packet (self);
 }
 
 /* --- receiving --- */
@@ -603,33 +653,73 @@ receive_items (AlsMessageLink *self, const uint8_t *plain, size_t len, gboolean 
   return ok && als_reader_done (&reader);
 }
 
+/* What came makes no sense, and nobody with the keys said it. */
 static void
-message_link_receive (AlsLink *link, const uint8_t *data, size_t len, int64_t now_us)
+end_broken (AlsMessageLink *self)
 {
-  AlsMessageLink *self = (AlsMessageLink *) link;
+  end_link (self, als_wire_is_keyed (self->wire) ? ALS_LINK_END_CARRIER
+                                                 : ALS_LINK_END_HELLO_FAILED);
+}
+
+static void
+receive_message (AlsMessageLink *self, const uint8_t *data, size_t len)
+{
   const uint8_t *plain;
   gboolean content;
   size_t plain_len;
 
-  if (self->state == STATE_CLOSED || self->ended)
-    return;
-  self->now_us = now_us;
-  if (als_wire_receive (self->wire, data, len, now_us, &plain, &plain_len) != ALS_WIRE_PLAIN)
+  if (als_wire_receive (self->wire, data, len, self->now_us, &plain, &plain_len) != ALS_WIRE_PLAIN)
     {
       if (als_wire_is_broken (self->wire))
-        end_link (self, ALS_LINK_END_CARRIER);
+        end_broken (self);
       return;
     }
   self->received_bytes += len;
-  self->received_us = now_us;
+  self->received_us = self->now_us;
   self->busy = TRUE;
   if (!receive_items (self, plain, plain_len, &content))
     end_link (self, ALS_LINK_END_PROTOCOL);
   self->busy = FALSE;
   if (self->received_bytes - self->reported_bytes >= ACK_BYTES)
-    self->ack_due_us = now_us;
+    self->ack_due_us = self->now_us;
   else if (content)
-    self->ack_due_us = MIN (self->ack_due_us, now_us + ACK_DELAY_US);
+    self->ack_due_us = MIN (self->ack_due_us, self->now_us + ACK_DELAY_US);
+}
+
+/* Before the keys a record is a hello or an answer to it, or it is a stranger's. */
+static void
+limit_records (AlsMessageLink *self)
+{
+  self->records.max_bytes = als_wire_is_keyed (self->wire) ? MAX_SEALED_BYTES : ALS_WIRE_MAX_CLEAR;
+}
+
+static void
+receive_bytes (AlsMessageLink *self, const uint8_t *data, size_t len)
+{
+  const uint8_t *record;
+  size_t record_len;
+
+  als_record_stream_feed (&self->records, data, len);
+  while (limit_records (self),
+         (record = als_record_stream_next (&self->records, &record_len)) != NULL)
+    if (!self->ended)
+      receive_message (self, record, record_len);
+  if (self->records.failed)
+    end_broken (self);
+}
+
+static void
+message_link_receive (AlsLink *link, const uint8_t *data, size_t len, int64_t now_us)
+{
+  AlsMessageLink *self = (AlsMessageLink *) link;
+
+  if (self->state == STATE_CLOSED || self->ended)
+    return;
+  self->now_us = MAX (self->now_us, now_us);
+  if (self->is_stream)
+    receive_bytes (self, data, len);
+  else
+    receive_message (self, data, len);
 }
 
 /* --- the rest of a link --- */
@@ -763,6 +853,12 @@ message_link_get_stats (AlsLink *link, AlsLinkStats *stats)
   int64_t age_us = MAX (queue_age (&self->datagrams, self->now_us),
                         queue_age (&self->lanes[ALS_LANE_CONTROL], self->now_us));
 
+  /* Nothing goes past what was refused, nor, on a stream, past what is stuck further down. */
+  if (self->packet_len > 0)
+    age_us = MAX (age_us, self->now_us - self->packet_us);
+  if (self->is_stream)
+    age_us = MAX (age_us, als_message_window_get_late (&self->window, self->now_us) - ACK_DELAY_US);
+
   *stats = (AlsLinkStats){
     .kind = self->kind,
     .lan = self->lan,
@@ -802,6 +898,7 @@ message_link_free (AlsLink *link)
     }
   queue_clear (&self->datagrams);
   als_message_window_clear (&self->window);
+  als_record_stream_clear (&self->records);
   als_wire_free (self->wire);
   g_free (self->packet);
   g_free (self);
@@ -838,7 +935,10 @@ als_message_link_new (const AlsLinkConfig *config, AlsLinkOutput output, gpointe
   self->backlog_limit = MAX (left_of (backlog, ACK_RESERVE_BYTES), 2 * MIN_RECORD_BYTES);
   self->now_us = self->low_served_us = now_us;
   self->retry_us = self->ack_due_us = INT64_MAX;
-  self->packet = g_malloc (MAX_RECORD_BYTES + ACK_ITEM_BYTES + ALS_WIRE_OVERHEAD);
+  self->is_stream = config->carrier == ALS_CARRIER_STREAM;
+  als_record_stream_init (&self->records, ALS_WIRE_MAX_CLEAR);
+  self->packet = g_malloc ((self->is_stream ? MAX_BATCH_BYTES + ALS_RECORD_HEADER_BYTES : 0)
+                           + MAX_SEALED_BYTES);
   for (guint i = 0; i < ALS_N_LANES; i++)
     self->partial[i] = g_byte_array_new ();
   als_message_window_init (&self->window, self->backlog_limit);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* The link over ordered, reliable messages: the relay through the rendezvous
- * server (design §4, "On signal-relay"). Paces itself to the stated rate, with
- * no more unacknowledged by the peer than the stated backlog; datagrams beyond
- * that are dropped here. Pure. */
+/* The link over what is ordered and reliable: messages, as the relay through the
+ * rendezvous server gives them (design §4, "On signal-relay"), or a byte stream
+ * ("On TCP"). Paces itself to the stated rate, with no more unacknowledged by the
+ * peer than the stated backlog; where nothing is stated, to what the path takes
+ * without a queue. Datagrams beyond that are dropped here. Pure. */
 
 #pragma once
 

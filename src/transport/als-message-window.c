@@ -11,9 +11,15 @@
 /* Queue that may stand below us, both directions together; up to GROW it is only our messages'
  * own length. */
 #define GROW_QUEUE_US (20 * 1000)
-/* The first step of growth in time at the present rate; each further one is twice as large. */
+/* The first step of growth in time at the present rate; each further one is twice as large, while the
+ * queue is no longer than NO_QUEUE: what a step does shows only a round or two later. */
 #define FIRST_STEP_US (3 * 1000)
+#define NO_QUEUE_US (5 * 1000)
+#define TWO_MESSAGES_BYTES 2560
 #define SHRINK_QUEUE_US (30 * 1000)
+
+/* Of each message in the mean. */
+#define LASTING_SHARE (1 / 16.0)
 
 #define BASE_PART_US (60 * (int64_t) G_USEC_PER_SEC)
 #define MIN_STANDING_PART_US (30 * 1000)
@@ -92,16 +98,23 @@ start_again (AlsMessageWindow *self)
   self->limit_bytes = MIN (MIN_LIMIT_BYTES, self->max_bytes);
   self->round_end = self->sent_bytes;
   self->srtt_us = min_filter_get (&self->base);
+  self->lasting_us = 0;
   min_filter_reset (&self->standing);
   min_filter_add (&self->standing, self->srtt_us, self->standing.start_us);
+}
+
+static gboolean
+is_stall (AlsMessageWindow *self, int64_t rtt_us)
+{
+  return self->srtt_us != 0 && rtt_us > STALL_US
+         && rtt_us > STALL_FACTOR * min_filter_get (&self->base);
 }
 
 static void
 add_sample (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us)
 {
   rtt_us = MAX (rtt_us, 1);
-  if (self->srtt_us != 0 && rtt_us > STALL_US
-      && rtt_us > STALL_FACTOR * min_filter_get (&self->base))
+  if (is_stall (self, rtt_us))
     {
       start_again (self);
       return;
@@ -131,13 +144,23 @@ als_message_window_sent (AlsMessageWindow *self, size_t len, size_t frame_bytes,
   g_queue_push_tail_link (&self->messages, &message->link);
 }
 
+/* Of two short messages: on a slow path this is no queue yet. */
+static int64_t
+get_own_length (AlsMessageWindow *self)
+{
+  return (int64_t) (TWO_MESSAGES_BYTES * (double) G_USEC_PER_SEC
+                    / (als_message_window_get_rate (self) + 1));
+}
+
 /* The next step: doubled while no queue shows, and never more than a quarter. */
 static size_t
-grow (AlsMessageWindow *self)
+grow (AlsMessageWindow *self, int64_t queue_us)
 {
   size_t first = (size_t) (als_message_window_get_rate (self) * (double) FIRST_STEP_US
                            / G_USEC_PER_SEC);
 
+  if (queue_us > MAX (NO_QUEUE_US, get_own_length (self)))
+    self->step_bytes = 0;
   self->step_bytes = MIN (MAX (2 * self->step_bytes, first), self->limit_bytes / 4);
   return self->step_bytes;
 }
@@ -147,6 +170,7 @@ adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
 {
   int64_t standing_us = min_filter_get (&self->standing);
   int64_t queue_us = standing_us - min_filter_get (&self->base);
+  int64_t grow_queue_us = CLAMP (get_own_length (self), GROW_QUEUE_US, SHRINK_QUEUE_US);
   /* Half is enough to say that a larger one would be used: an encoder that stays below what we
    * tell would otherwise never learn of more. */
   gboolean used = in_flight_before * 2 >= self->limit_bytes;
@@ -154,7 +178,7 @@ adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
 
   if (round)
     self->round_end = self->sent_bytes;
-  if (self->starting && queue_us > GROW_QUEUE_US)
+  if (self->starting && queue_us > grow_queue_us)
     self->starting = FALSE;
   if (self->starting && used)
     self->limit_bytes += acked;
@@ -162,12 +186,23 @@ adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
     /* By half at the most, and the excess alone. */
     self->limit_bytes -= (size_t) (self->limit_bytes
                                    * MIN (0.5, (queue_us - SHRINK_QUEUE_US) / (double) standing_us));
-  else if (round && used && queue_us < GROW_QUEUE_US)
-    self->limit_bytes += grow (self);
-  if (round && queue_us >= GROW_QUEUE_US)
+  else if (round && used && queue_us < grow_queue_us)
+    self->limit_bytes += grow (self, queue_us);
+  if (round && queue_us >= grow_queue_us)
     self->step_bytes = 0;
   self->limit_bytes = CLAMP (self->limit_bytes, MIN (MIN_LIMIT_BYTES, self->max_bytes),
                              self->max_bytes);
+}
+
+static void
+note_lasting (AlsMessageWindow *self, int64_t lasting_us)
+{
+  if (is_stall (self, lasting_us))
+    return;
+  if (self->lasting_us == 0)
+    self->lasting_us = lasting_us;
+  else
+    self->lasting_us += (lasting_us - self->lasting_us) * LASTING_SHARE;
 }
 
 gboolean
@@ -185,6 +220,7 @@ als_message_window_acked (AlsMessageWindow *self, uint64_t total, int64_t delay_
       Message *message = self->messages.head->data;
 
       sent_us = message->sent_us;
+      note_lasting (self, now_us - sent_us);
       self->acked_frame_bytes += message->frame_bytes;
       drop_oldest (self);
     }
@@ -208,6 +244,14 @@ als_message_window_get_limit (const AlsMessageWindow *self)
 }
 
 int64_t
+als_message_window_get_late (const AlsMessageWindow *self, int64_t now_us)
+{
+  const Message *oldest = self->messages.head != NULL ? self->messages.head->data : NULL;
+
+  return oldest != NULL ? MAX (now_us - oldest->sent_us - self->srtt_us, 0) : 0;
+}
+
+int64_t
 als_message_window_get_min_rtt (const AlsMessageWindow *self)
 {
   int64_t min_us = min_filter_get (&self->base);
@@ -220,11 +264,15 @@ als_message_window_get_rate (const AlsMessageWindow *self)
 {
   if (self->srtt_us == 0)
     return 0;
-  return (uint64_t) (self->limit_bytes * (double) G_USEC_PER_SEC / MAX (self->srtt_us, 1000));
+  /* What a full window amounts to: its bytes are under way until their acknowledgement comes. */
+  return (uint64_t) (self->limit_bytes * (double) G_USEC_PER_SEC
+                     / MAX (MAX ((double) self->srtt_us, self->lasting_us), 1000));
 }
 
 double
 als_message_window_get_pacing_rate (const AlsMessageWindow *self)
 {
-  return als_message_window_get_rate (self) * (self->starting ? 2.0 : 1.25);
+  double rate = self->limit_bytes * (double) G_USEC_PER_SEC / MAX (self->srtt_us, 1000);
+
+  return self->srtt_us == 0 ? 0 : rate * (self->starting ? 2.0 : 1.25);
 }

@@ -31,6 +31,7 @@ typedef struct
   size_t step_bytes;     /* last growth */
   uint64_t round_end;    /* sent_bytes when this round began */
   int64_t srtt_us;       /* 0: unknown */
+  double lasting_us;     /* from a byte's leaving to its acknowledgement, which the peer may have kept */
   AlsMinFilter base;     /* the path without a queue: least of one to two minutes */
   AlsMinFilter standing; /* the path with the queue that stays: least of the last round trips */
 } AlsMessageWindow;
@@ -47,6 +48,8 @@ gboolean als_message_window_acked         (AlsMessageWindow *self, uint64_t tota
                                            int64_t now_us);
 size_t   als_message_window_get_in_flight (const AlsMessageWindow *self);
 size_t   als_message_window_get_limit     (const AlsMessageWindow *self);
+/* By how much the oldest message under way is later than the round trips so far; 0: it is not. */
+int64_t  als_message_window_get_late      (const AlsMessageWindow *self, int64_t now_us);
 int64_t  als_message_window_get_min_rtt   (const AlsMessageWindow *self);
 /* Bytes a second; 0 while unknown. */
 uint64_t als_message_window_get_rate      (const AlsMessageWindow *self);

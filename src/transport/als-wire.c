@@ -17,6 +17,8 @@
 #define VERSION 1
 
 #define GIVE_UP_US (10 * G_USEC_PER_SEC)
+/* A stranger on a port has no place for longer. */
+#define STREAM_GIVE_UP_US (5 * G_USEC_PER_SEC)
 #define FIRST_REPEAT_US (100 * 1000)
 #define MAX_REPEAT_US (1 * G_USEC_PER_SEC)
 #define OLD_EPOCH_VALID_US (10 * G_USEC_PER_SEC)
@@ -52,6 +54,8 @@ enum
 #define REPLY_BYTES (REPLY_MACED_BYTES + MAC_BYTES)
 #define CONTROL_BYTES (1 + TOKEN_BYTES)
 
+G_STATIC_ASSERT (HELLO_BYTES <= ALS_WIRE_MAX_CLEAR && REPLY_BYTES <= ALS_WIRE_MAX_CLEAR);
+
 /* 10 s of repeats. */
 #define MAX_ECHOES 16
 /* Echoes of the peer waiting for their reply; more at once are dropped. */
@@ -83,6 +87,9 @@ struct _AlsWire
   AlsLinkConfig config;
   gboolean may_lose;
   gboolean ordered;
+  gboolean is_stream;
+  gboolean speaks;         /* our hello counts, as far as we know */
+  gboolean crossed;        /* the joiner's hello came although ours counts */
   State state;
   gboolean confirmed;      /* something sealed came: the peer has the keys */
   gboolean broken;
@@ -258,8 +265,10 @@ als_wire_new (const AlsLinkConfig *config, int64_t now_us)
     self->config.epoch_us = DEFAULT_EPOCH_US;
   self->may_lose = config->carrier == ALS_CARRIER_DATAGRAMS;
   self->ordered = config->carrier != ALS_CARRIER_DATAGRAMS;
+  self->is_stream = config->carrier == ALS_CARRIER_STREAM;
   self->path_id = config->path_id;
-  self->give_up_us = now_us + GIVE_UP_US;
+  self->speaks = config->speaks_first;
+  self->give_up_us = now_us + (self->is_stream ? STREAM_GIVE_UP_US : GIVE_UP_US);
   self->hello_due_us = self->echo_due_us = INT64_MAX;
   self->plain = g_malloc (ALS_WIRE_MAX_PLAIN);
   randombytes_buf (self->own_nonce, ALS_NONCE_BYTES);
@@ -285,39 +294,32 @@ als_wire_free (AlsWire *self)
 
 /* --- receiving --- */
 
-/* The listener's side. Silent to whatever does not verify. */
-static void
-receive_hello (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us)
+/* A hello of the peer's; its nonce is next in READER. */
+static gboolean
+verify_hello (AlsWire *self, const uint8_t *data, size_t len, AlsReader *reader, uint32_t *path_id)
 {
   uint8_t mac[MAC_BYTES];
-  AlsReader reader;
-  uint32_t path_id;
 
   if (len != HELLO_BYTES)
-    return;
-  if (self->has_hello && sodium_memcmp (data, self->hello, HELLO_BYTES) == 0)
-    {
-      self->reply_due = TRUE;
-      return;
-    }
-  if (self->confirmed)
-    return;
-  als_reader_init (&reader, data, len);
-  als_reader_u8 (&reader);
-  if (als_reader_u8 (&reader) != VERSION || als_reader_u8 (&reader) != self->config.carrier)
-    return;
-  path_id = als_reader_u32 (&reader);
-  /* A path's id is never used again, and a later one is larger: no replay takes a true one's place. */
-  if (self->has_hello && path_id <= self->path_id)
-    return;
-  make_mac (self, !is_inviter (self), path_id, data, HELLO_MACED_BYTES, NULL, 0, mac);
-  if (sodium_memcmp (mac, data + HELLO_MACED_BYTES, MAC_BYTES) != 0)
-    return;
+    return FALSE;
+  als_reader_init (reader, data, len);
+  als_reader_u8 (reader);
+  if (als_reader_u8 (reader) != VERSION || als_reader_u8 (reader) != self->config.carrier)
+    return FALSE;
+  *path_id = als_reader_u32 (reader);
+  make_mac (self, !is_inviter (self), *path_id, data, HELLO_MACED_BYTES, NULL, 0, mac);
+  return sodium_memcmp (mac, data + HELLO_MACED_BYTES, MAC_BYTES) == 0;
+}
 
-  memcpy (self->hello, data, HELLO_BYTES);
+/* HELLO is the one to answer. */
+static void
+answer_hello (AlsWire *self, const uint8_t *hello, uint32_t path_id, AlsReader *reader,
+              int64_t now_us)
+{
+  memcpy (self->hello, hello, HELLO_BYTES);
   self->has_hello = TRUE;
   self->path_id = path_id;
-  als_reader_copy (&reader, self->peer_nonce, ALS_NONCE_BYTES);
+  als_reader_copy (reader, self->peer_nonce, ALS_NONCE_BYTES);
   randombytes_buf (self->own_nonce, ALS_NONCE_BYTES);
   self->reply[0] = TYPE_HELLO_REPLY;
   memcpy (self->reply + 1, self->own_nonce, ALS_NONCE_BYTES);
@@ -327,21 +329,60 @@ receive_hello (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us)
   agree (self, now_us);
 }
 
-/* The speaker's side. */
+/* The listener's side. Silent to whatever does not verify. */
 static void
+receive_hello (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us)
+{
+  AlsReader reader;
+  uint32_t path_id;
+
+  if (self->has_hello && len == HELLO_BYTES && sodium_memcmp (data, self->hello, HELLO_BYTES) == 0)
+    {
+      self->reply_due = TRUE;
+      return;
+    }
+  if (self->confirmed || !verify_hello (self, data, len, &reader, &path_id))
+    return;
+  /* A path's id is never used again, and a later one is larger: no replay takes a true one's place. */
+  if (!self->has_hello || path_id > self->path_id)
+    answer_hello (self, data, path_id, &reader, now_us);
+}
+
+/* On a stream there is one from either side at the most. FALSE: not a hello that fits. */
+static gboolean
+receive_stream_hello (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us)
+{
+  AlsReader reader;
+  uint32_t path_id;
+
+  if (self->state != STATE_HELLO || self->crossed
+      || !verify_hello (self, data, len, &reader, &path_id))
+    return FALSE;
+  self->crossed = self->speaks;
+  if (self->speaks && is_inviter (self))
+    return TRUE;
+  self->speaks = FALSE;
+  self->hello_due_us = INT64_MAX;
+  answer_hello (self, data, path_id, &reader, now_us);
+  return TRUE;
+}
+
+/* The speaker's side. */
+static gboolean
 receive_reply (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us)
 {
   uint8_t mac[MAC_BYTES];
 
   if (self->state != STATE_HELLO || len != REPLY_BYTES)
-    return;
+    return FALSE;
   make_mac (self, !is_inviter (self), self->path_id, self->hello, HELLO_BYTES, data,
             REPLY_MACED_BYTES, mac);
   if (sodium_memcmp (mac, data + REPLY_MACED_BYTES, MAC_BYTES) != 0)
-    return;
+    return FALSE;
   memcpy (self->peer_nonce, data + 1, ALS_NONCE_BYTES);
   self->hello_due_us = INT64_MAX;
   agree (self, now_us);
+  return TRUE;
 }
 
 static void
@@ -409,7 +450,10 @@ receive_sealed (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us,
   uint8_t type;
 
   if (self->state != STATE_KEYED && self->state != STATE_READY)
-    return ALS_WIRE_NOTHING;
+    {
+      self->broken |= self->is_stream;
+      return ALS_WIRE_NOTHING;
+    }
   als_reader_init (&reader, data, len);
   type = als_reader_u8 (&reader);
   counter = als_reader_u64 (&reader);
@@ -439,6 +483,8 @@ AlsWireResult
 als_wire_receive (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us,
                   const uint8_t **plain, size_t *plain_len)
 {
+  gboolean fits = FALSE;
+
   *plain = NULL;
   *plain_len = 0;
   if (len == 0 || self->state == STATE_FAILED)
@@ -451,10 +497,13 @@ als_wire_receive (AlsWire *self, const uint8_t *data, size_t len, int64_t now_us
     default:
       break;
     }
-  if (data[0] == TYPE_HELLO && !self->config.speaks_first)
+  if (data[0] == TYPE_HELLO && self->is_stream)
+    fits = receive_stream_hello (self, data, len, now_us);
+  else if (data[0] == TYPE_HELLO && !self->speaks)
     receive_hello (self, data, len, now_us);
-  else if (data[0] == TYPE_HELLO_REPLY && self->config.speaks_first)
-    receive_reply (self, data, len, now_us);
+  else if (data[0] == TYPE_HELLO_REPLY && self->speaks)
+    fits = receive_reply (self, data, len, now_us);
+  self->broken |= self->is_stream && !fits;
   return ALS_WIRE_NOTHING;
 }
 
@@ -532,7 +581,7 @@ als_wire_poll (AlsWire *self, uint8_t *out, int64_t now_us)
     return 0;
   if (now_us >= self->hello_due_us)
     {
-      self->hello_due_us = self->config.carrier != ALS_CARRIER_STREAM
+      self->hello_due_us = !self->is_stream
                              ? next_repeat (&self->hello_repeat_us, now_us) : INT64_MAX;
       memcpy (out, self->hello, HELLO_BYTES);
       return HELLO_BYTES;

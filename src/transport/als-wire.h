@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* Hello, keys, sealing and epochs of one link, over packets or messages
+/* Hello, keys, sealing and epochs of one link, over packets, messages or records
  * (design §5). Pure; one thread.
  *
  *   speaker   HELLO {version, carrier type, path id, nonce, MAC}         in clear
@@ -11,10 +11,16 @@
  * MACs and keys come from the session secret through AlsKeySchedule. The
  * listener says nothing before the speaker's MAC verifies. Where the carrier
  * may lose, hello and echo are repeated (first after 100 ms, doubling to 1 s,
- * 10 s in all); on messages the hello alone, because the other end may not
+ * 10 s in all; 5 s on a stream); on messages the hello alone, because the other end may not
  * listen yet. A repeated HELLO gets the same reply again; until something
  * sealed has come, the HELLO of a later path (larger id) takes its place, so
  * that a replayed one cannot keep the true one out.
+ *
+ * On a stream whoever's connect returned speaks, and a simultaneous open makes
+ * that both: the inviter's hello counts. The joiner gives up its own when the
+ * inviter's comes, and answers it; the inviter passes over the joiner's. There
+ * every packet has its place, and the first that does not fit ends it: what a
+ * stranger says on the port, and a hello that came back to its sender.
  *
  * Sealed packet: u8 type and low epoch bits, u64 counter, AEAD ciphertext.
  * The counter goes on through the epochs of a direction. */
@@ -27,6 +33,8 @@ G_BEGIN_DECLS
 
 /* What sealing adds to a packet. */
 #define ALS_WIRE_OVERHEAD (1 + 8 + 16)
+/* Longest packet in clear. */
+#define ALS_WIRE_MAX_CLEAR 128
 /* Longest plain packet. */
 #define ALS_WIRE_MAX_PLAIN (64 * 1024 - 64)
 
@@ -52,7 +60,8 @@ gboolean      als_wire_is_keyed     (const AlsWire *self);
 gboolean      als_wire_is_ready     (const AlsWire *self);
 /* No valid hello, or no echo, in time. */
 gboolean      als_wire_has_failed   (const AlsWire *self);
-/* Where order is the carrier's promise: a sealed packet did not open, so nothing after it can. */
+/* Where order is the carrier's promise: a sealed packet did not open, so nothing after it can; on a
+ * stream also anything else that has no place. */
 gboolean      als_wire_is_broken    (const AlsWire *self);
 /* OUT has room for LEN + ALS_WIRE_OVERHEAD bytes. Returns the sealed length; 0 before the
  * keys. Counters never repeat: a new epoch starts before they could. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Two message links over a relay of our own, which has a rate and a queue, with a clock of our own. */
+/* Two message links over a relay or a stream of our own, which has a rate and a queue, with a clock of
+ * our own. */
 #include "base/als-bytes.h"
 #include "crypto/als-crypto.h"
 #include "transport/als-message-link.h"
@@ -48,6 +49,7 @@ typedef struct
 struct _Relay
 {
   Side side[2];
+  AlsCarrierType carrier;
   double rate;            /* bytes a second, each direction; 0: no limit */
   int64_t one_way_us;
   int64_t now_us;
@@ -146,11 +148,11 @@ on_closed (AlsLink *link, AlsLinkEnd end, gpointer user_data)
 static const AlsLinkEvents events = { on_ready, on_frame, on_datagram, on_room, on_closed };
 
 static AlsLinkConfig
-make_config (guint index, uint64_t rate_limit, uint64_t backlog_limit)
+make_config (AlsCarrierType carrier, guint index, uint64_t rate_limit, uint64_t backlog_limit)
 {
   AlsLinkConfig config = {
     .role = index == 0 ? ALS_ROLE_INVITER : ALS_ROLE_JOINER,
-    .carrier = ALS_CARRIER_MESSAGES,
+    .carrier = carrier,
     .kind = ALS_PATH_SIGNAL_RELAY,
     .session_secret = { 1, 2, 3 },
     .path_id = 9,
@@ -163,17 +165,19 @@ make_config (guint index, uint64_t rate_limit, uint64_t backlog_limit)
 }
 
 static Relay *
-relay_new (double rate, int64_t one_way_us, uint64_t rate_limit, uint64_t backlog_limit)
+relay_new_over (AlsCarrierType carrier, double rate, int64_t one_way_us, uint64_t rate_limit,
+                uint64_t backlog_limit)
 {
   Relay *relay = g_new0 (Relay, 1);
 
+  relay->carrier = carrier;
   relay->rate = rate;
   relay->one_way_us = one_way_us;
   relay->now_us = 1000 * S;
   relay->rand = g_rand_new_with_seed (3);
   for (guint i = 0; i < 2; i++)
     {
-      AlsLinkConfig config = make_config (i, rate_limit, backlog_limit);
+      AlsLinkConfig config = make_config (carrier, i, rate_limit, backlog_limit);
       Side *side = &relay->side[i];
 
       side->relay = relay;
@@ -186,6 +190,12 @@ relay_new (double rate, int64_t one_way_us, uint64_t rate_limit, uint64_t backlo
       als_link_set_events (side->link, &events, side);
     }
   return relay;
+}
+
+static Relay *
+relay_new (double rate, int64_t one_way_us, uint64_t rate_limit, uint64_t backlog_limit)
+{
+  return relay_new_over (ALS_CARRIER_MESSAGES, rate, one_way_us, rate_limit, backlog_limit);
 }
 
 static void
@@ -211,6 +221,23 @@ relay_poll (Relay *relay)
   for (guint i = 0; i < 2; i++)
     if (!relay->side[i].frozen)
       als_link_poll (relay->side[i].link, relay->now_us);
+}
+
+/* A stream's bytes come cut anyhow. */
+static void
+deliver (Relay *relay, AlsLink *to, const uint8_t *data, size_t len)
+{
+  while (len > 0)
+    {
+      size_t n = len;
+
+      if (relay->carrier == ALS_CARRIER_STREAM)
+        n = (size_t) g_rand_int_range (relay->rand, 1, 40000);
+      n = MIN (n, len);
+      als_link_receive (to, data, n, relay->now_us);
+      data += n;
+      len -= n;
+    }
 }
 
 /* Does what is due next; FALSE: nothing is before UNTIL_US. */
@@ -246,7 +273,7 @@ relay_step (Relay *relay, int64_t until_us)
       g_autofree Message *message = g_queue_pop_head (&from->flying);
 
       from->flying_bytes -= message->len;
-      als_link_receive (relay->side[!from->index].link, message->data, message->len, relay->now_us);
+      deliver (relay, relay->side[!from->index].link, message->data, message->len);
     }
   return TRUE;
 }
@@ -267,6 +294,15 @@ send_stamped (Side *side, AlsLane lane)
                                       sizeof side->relay->now_us));
 }
 
+static gboolean
+send_datagram (Side *side)
+{
+  uint8_t data[ALS_DATAGRAM_MAX] = { 0 };
+
+  memcpy (data, &side->relay->now_us, sizeof side->relay->now_us);
+  return als_link_send_datagram (side->link, data, sizeof data);
+}
+
 static int
 compare_times (gconstpointer a, gconstpointer b)
 {
@@ -284,9 +320,12 @@ percentile (GArray *times, double share)
 }
 
 static void
-test_everything_arrives (void)
+test_everything_arrives (gconstpointer user_data)
 {
-  Relay *relay = relay_new (MBIT_S, 10 * MS, MBIT_S, 64 * 1024);
+  AlsCarrierType carrier = (AlsCarrierType) GPOINTER_TO_UINT (user_data);
+  gboolean stated = carrier == ALS_CARRIER_MESSAGES;
+  Relay *relay = relay_new_over (carrier, MBIT_S, 10 * MS, stated ? MBIT_S : 0,
+                                 stated ? 64 * 1024 : 0);
   GPtrArray *sent[2][ALS_N_LANES];
   AlsLinkStats stats;
   uint64_t total = 0;
@@ -460,6 +499,136 @@ test_control_beside_bulk (void)
       }
 }
 
+/* Nobody states a rate: a stream, or messages striped over several connections. What is below has a
+ * queue without end, as drop-tail queues on slow lines nearly have. */
+static void
+test_nothing_stated (gconstpointer data)
+{
+  static const struct { double rate; int64_t one_way_us; double share; int64_t p99_us; } rows[] = {
+    { 1 * MBIT_S, 20 * MS, 0.85, 40 * MS + 70 * MS },
+    { 10 * MBIT_S, 20 * MS, 0.9, 40 * MS + 50 * MS },
+    { 100 * MBIT_S, 20 * MS, 0.9, 40 * MS + 50 * MS },
+    { 10 * MBIT_S, 100 * MS, 0.9, 200 * MS + 75 * MS },
+    { 1000 * MBIT_S, 5 * MS, 0.9, 10 * MS + 50 * MS },
+  };
+
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++)
+    {
+      Relay *relay = relay_new_over ((AlsCarrierType) GPOINTER_TO_UINT (data), rows[r].rate,
+                                     rows[r].one_way_us, 0, 0);
+      AlsLinkStats stats;
+      int64_t p99_us;
+      double share, told;
+
+      relay->side[0].feeds_bulk = TRUE;
+      relay->side[1].answers = TRUE;
+      relay_run (relay, 3 * S);
+      relay->side[1].got_bytes[ALS_LANE_BULK] = 0;
+      for (guint n = 0; n < 200; n++)
+        {
+          send_stamped (&relay->side[0], ALS_LANE_CONTROL);
+          relay_run (relay, 25 * MS);
+        }
+      share = relay->side[1].got_bytes[ALS_LANE_BULK] / (5 * rows[r].rate);
+      als_link_get_stats (relay->side[0].link, &stats);
+      told = stats.rate / rows[r].rate;
+      p99_us = percentile (relay->side[0].round_trips, 0.99);
+      g_test_message ("%.0f Mbit/s, %" G_GINT64_FORMAT " ms: files %.0f %%, rate told %.0f %%, control p99 %.1f ms",
+                      rows[r].rate / MBIT_S, 2 * rows[r].one_way_us / MS, share * 100, told * 100,
+                      p99_us / 1e3);
+      g_assert_cmpfloat (share, >=, rows[r].share);
+      g_assert_cmpint (p99_us, <=, rows[r].p99_us);
+      g_assert_cmpfloat (told, >=, 0.8);
+      g_assert_cmpfloat (told, <=, 1.2);
+      relay_free (relay);
+    }
+}
+
+/* A stream below takes what it has room for and then stands still, as TCP does after a loss. */
+static void
+test_stall_is_told (void)
+{
+  Relay *relay = relay_new_over (ALS_CARRIER_STREAM, 10 * MBIT_S, 20 * MS, 0, 0);
+  AlsLinkStats stats;
+
+  relay_run (relay, S);
+  g_assert_true (send_datagram (&relay->side[0]));
+  relay_run (relay, 30 * MS);
+  als_link_get_stats (relay->side[0].link, &stats);
+  g_assert_cmpint (stats.queue_delay_us, ==, 0);
+  relay->side[1].frozen = TRUE;
+  g_assert_true (send_datagram (&relay->side[0]));
+  relay_run (relay, 500 * MS);
+  als_link_poll (relay->side[0].link, relay->now_us);
+  als_link_get_stats (relay->side[0].link, &stats);
+  g_assert_cmpint (stats.queue_delay_us, >, 350 * MS);
+  relay->side[1].frozen = FALSE;
+  relay_run (relay, S);
+  als_link_get_stats (relay->side[0].link, &stats);
+  g_assert_cmpint (stats.queue_delay_us, ==, 0);
+  g_assert_cmpuint (relay->side[1].n_datagrams, ==, 2);
+  relay_free (relay);
+}
+
+/* A stranger on the port: not one byte for it, and no place for long. */
+static void
+test_stranger_on_the_port (void)
+{
+  static const char *const sayings[] = {
+    "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "\x16\x03\x01\x02",
+    "SSH-2.0-OpenSSH_9.2\r\n",
+    "\x01\x01x",
+    NULL, /* silence */
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sayings); i++)
+    {
+      Relay *relay = relay_new_over (ALS_CARRIER_STREAM, 0, MS, 0, 0);
+      Side *listener = &relay->side[1];
+
+      relay->side[0].frozen = TRUE;
+      if (sayings[i] != NULL)
+        als_link_receive (listener->link, (const uint8_t *) sayings[i], strlen (sayings[i]),
+                          relay->now_us);
+      relay_run (relay, sayings[i] != NULL ? MS : 5 * S - 1);
+      g_assert_cmpuint (listener->closed, ==, sayings[i] != NULL);
+      relay_run (relay, MS);
+      g_assert_cmpuint (listener->closed, ==, 1);
+      g_assert_cmpint (listener->end, ==, ALS_LINK_END_HELLO_FAILED);
+      g_assert_cmpuint (listener->sent_bytes, ==, 0);
+      relay_free (relay);
+    }
+}
+
+static void
+test_broken_record_ends_it (void)
+{
+  for (guint at = 0; at < 38; at++)
+    {
+      Relay *relay = relay_new_over (ALS_CARRIER_STREAM, 0, 20 * MS, 0, 0);
+      Message *message;
+
+      relay_run (relay, S);
+      send_stamped (&relay->side[0], ALS_LANE_CONTROL);
+      relay_poll (relay);
+      message = g_queue_peek_head (&relay->side[0].flying);
+      g_assert_cmpuint (message->len, >=, 38);
+      message->data[at] ^= 1;
+      /* What a changed length swallows shows with what follows. */
+      for (guint n = 0; n < 20; n++)
+        {
+          relay_run (relay, 50 * MS);
+          als_link_send_frame (relay->side[0].link, ALS_LANE_CONTROL, (uint8_t *) "0123456789", 10);
+        }
+      relay_run (relay, S);
+      g_assert_cmpuint (relay->side[1].got_bytes[ALS_LANE_CONTROL], ==, 0);
+      g_assert_cmpuint (relay->side[1].closed, ==, 1);
+      g_assert_cmpint (relay->side[1].end, ==, ALS_LINK_END_CARRIER);
+      relay_free (relay);
+    }
+}
+
 /* Somebody's line is much slower than what the relay allows. */
 static void
 test_slow_line (void)
@@ -487,15 +656,6 @@ test_slow_line (void)
   g_assert_cmpfloat ((double) stats.rate, <=, 1.5 * MBIT_S);
   g_assert_cmpint (percentile (relay->side[0].round_trips, 0.99), <=, 40 * MS + 100 * MS);
   relay_free (relay);
-}
-
-static gboolean
-send_datagram (Side *side)
-{
-  uint8_t data[ALS_DATAGRAM_MAX] = { 0 };
-
-  memcpy (data, &side->relay->now_us, sizeof side->relay->now_us);
-  return als_link_send_datagram (side->link, data, sizeof data);
 }
 
 static void
@@ -687,7 +847,8 @@ test_authenticated_nonsense (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (bad) + 1; i++)
     {
-      AlsLinkConfig config = make_config (0, 0, 0), peer_config = make_config (1, 0, 0);
+      AlsLinkConfig config = make_config (ALS_CARRIER_MESSAGES, 0, 0, 0);
+      AlsLinkConfig peer_config = make_config (ALS_CARRIER_MESSAGES, 1, 0, 0);
       AlsWire *peer = als_wire_new (&peer_config, 0);
       AlsLink *link = als_message_link_new (&config, count_output, peer, 0);
       uint8_t plain[16 * 1024] = { 0 }, sealed[sizeof plain + ALS_WIRE_OVERHEAD];
@@ -735,7 +896,17 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   als_crypto_init ();
-  g_test_add_func ("/transport/message-link/every-frame-arrives-once-and-in-order", test_everything_arrives);
+  g_test_add_data_func ("/transport/message-link/every-frame-arrives-once-and-in-order",
+                        GUINT_TO_POINTER (ALS_CARRIER_MESSAGES), test_everything_arrives);
+  g_test_add_data_func ("/transport/stream-link/every-frame-arrives-once-and-in-order",
+                        GUINT_TO_POINTER (ALS_CARRIER_STREAM), test_everything_arrives);
+  g_test_add_data_func ("/transport/message-link/finds-the-rate-where-none-is-stated",
+                        GUINT_TO_POINTER (ALS_CARRIER_MESSAGES), test_nothing_stated);
+  g_test_add_data_func ("/transport/stream-link/finds-the-rate-and-keeps-the-queue-short",
+                        GUINT_TO_POINTER (ALS_CARRIER_STREAM), test_nothing_stated);
+  g_test_add_func ("/transport/stream-link/a-stall-below-is-told", test_stall_is_told);
+  g_test_add_func ("/transport/stream-link/a-stranger-hears-nothing-and-goes", test_stranger_on_the_port);
+  g_test_add_func ("/transport/stream-link/a-broken-record-ends-it", test_broken_record_ends_it);
   g_test_add_func ("/transport/message-link/idle-costs-nothing", test_idle_costs_nothing);
   g_test_add_func ("/transport/message-link/pacing-holds-the-stated-rate", test_pacing_holds_the_rate);
   g_test_add_func ("/transport/message-link/backlog-is-never-exceeded", test_backlog_is_kept);

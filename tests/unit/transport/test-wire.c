@@ -578,6 +578,121 @@ test_ordered_carrier_that_loses_is_broken (void)
   net_clear (&net);
 }
 
+/* Both connects returned on the same connection. */
+static void
+test_both_speak (void)
+{
+  for (guint cut = 0; cut < 3; cut++)
+    {
+      AlsLinkConfig inviter = make_config (ALS_ROLE_INVITER, TRUE, ALS_CARRIER_STREAM);
+      AlsLinkConfig joiner = make_config (ALS_ROLE_JOINER, TRUE, ALS_CARRIER_STREAM);
+      Net net;
+
+      joiner.path_id = 0x80000003;
+      net_init_with (&net, &inviter, &joiner);
+      net.new_keys = TRUE;
+      /* One of the two may be late. */
+      if (cut > 0)
+        {
+          uint8_t out[512];
+          size_t len = als_wire_poll (net.wire[cut - 1], out, net.now_us);
+
+          net_send (&net, cut - 1, out, len);
+          net.now_us += 15 * MS;
+        }
+      net_run (&net, net.now_us + 500 * MS);
+      g_assert_true (both_ready (&net));
+      for (guint side = 0; side < 2; side++)
+        {
+          g_assert_false (als_wire_is_broken (net.wire[side]));
+          g_assert_cmpuint (als_wire_get_path_id (net.wire[side]), ==, 77);
+          say (&net, side, 10 + side);
+        }
+      net_run (&net, net.now_us + 200 * MS);
+      g_assert_cmpuint (net.last_plain[1], ==, 10);
+      g_assert_cmpuint (net.last_plain[0], ==, 11);
+      net_clear (&net);
+    }
+}
+
+/* A mirror on the port, for either role. */
+static void
+test_own_hello_comes_back (void)
+{
+  for (guint role = 0; role < 2; role++)
+    {
+      AlsLinkConfig config = make_config (role == 0 ? ALS_ROLE_INVITER : ALS_ROLE_JOINER, TRUE,
+                                          ALS_CARRIER_STREAM);
+      AlsWire *wire = als_wire_new (&config, 0);
+      const uint8_t *plain;
+      uint8_t hello[512];
+      size_t len = als_wire_poll (wire, hello, 0), plain_len;
+
+      g_assert_cmpuint (len, >, 0);
+      als_wire_receive (wire, hello, len, 0, &plain, &plain_len);
+      g_assert_true (als_wire_is_broken (wire));
+      g_assert_false (als_wire_is_keyed (wire));
+      g_assert_cmpuint (als_wire_poll (wire, hello, 0), ==, 0);
+      als_wire_free (wire);
+    }
+}
+
+/* What was heard on one connection is said on another: it never makes a link. */
+static void
+test_replay_on_a_stream (void)
+{
+  AlsLinkConfig listener = make_config (ALS_ROLE_JOINER, FALSE, ALS_CARRIER_STREAM);
+  GPtrArray *said;
+  Net net;
+
+  net_init (&net, ALS_CARRIER_STREAM);
+  net_run (&net, net.now_us + 500 * MS);
+  say (&net, 0, 1);
+  g_assert_true (both_ready (&net));
+  said = g_ptr_array_ref (net.said);
+  for (guint from = 0; from < said->len; from++)
+    {
+      AlsWire *wire = als_wire_new (&listener, net.now_us);
+      const uint8_t *plain;
+      uint8_t out[512];
+      size_t len;
+
+      for (guint i = from; i < said->len; i++)
+        {
+          const Flying *packet = g_ptr_array_index (said, i);
+
+          if (packet->to == 1)
+            g_assert_cmpint (als_wire_receive (wire, packet->data, packet->len, net.now_us, &plain,
+                                               &len), ==, ALS_WIRE_NOTHING);
+        }
+      while (als_wire_poll (wire, out, net.now_us) > 0)
+        ;
+      g_assert_true (als_wire_is_broken (wire));
+      g_assert_false (als_wire_is_ready (wire));
+      als_wire_free (wire);
+    }
+  g_ptr_array_unref (said);
+  net_clear (&net);
+}
+
+static void
+test_stream_gives_up (void)
+{
+  for (guint speaks = 0; speaks < 2; speaks++)
+    {
+      AlsLinkConfig config = make_config (ALS_ROLE_INVITER, speaks == 1, ALS_CARRIER_STREAM);
+      AlsWire *wire = als_wire_new (&config, 0);
+      uint8_t out[512];
+
+      /* Said once. */
+      g_assert_cmpuint (als_wire_poll (wire, out, 0) > 0, ==, speaks);
+      g_assert_cmpint (als_wire_get_deadline (wire), ==, 5000 * MS);
+      g_assert_cmpuint (als_wire_poll (wire, out, 5000 * MS), ==, 0);
+      g_assert_true (als_wire_has_failed (wire));
+      als_wire_free (wire);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -597,5 +712,9 @@ main (int argc, char **argv)
   g_test_add_func ("/transport/wire/epochs-change-by-time-and-the-old-one-lasts-ten-seconds", test_epochs_by_time);
   g_test_add_func ("/transport/wire/lost-epochs-are-bridged", test_lost_epochs);
   g_test_add_func ("/transport/wire/ordered-carrier-that-loses-is-broken", test_ordered_carrier_that_loses_is_broken);
+  g_test_add_func ("/transport/wire/stream/of-two-speakers-the-inviter-counts", test_both_speak);
+  g_test_add_func ("/transport/wire/stream/own-hello-coming-back-does-not-count", test_own_hello_comes_back);
+  g_test_add_func ("/transport/wire/stream/what-another-connection-heard-does-not-count", test_replay_on_a_stream);
+  g_test_add_func ("/transport/wire/stream/gives-up-after-five-seconds", test_stream_gives_up);
   return g_test_run ();
 }

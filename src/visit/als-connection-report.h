@@ -29,6 +29,8 @@ typedef enum
 
 AlsPathKind als_path_method_get_kind  (AlsPathMethod method);
 const char *als_path_method_to_string (AlsPathMethod method);
+/* A few words for people, such as "Direct TCP connection"; translated. */
+const char *als_path_method_get_title (AlsPathMethod method);
 
 typedef enum
 {
@@ -66,6 +68,23 @@ GType                als_connection_report_get_type (void) G_GNUC_CONST;
 AlsConnectionReport *als_connection_report_new   (void);
 AlsConnectionReport *als_connection_report_ref   (AlsConnectionReport *self);
 void                 als_connection_report_unref (AlsConnectionReport *self);
+
+/* One line on a network for people, translated: NAME is for programs. */
+typedef struct
+{
+  const char *name;  /* "udp", "tcp", "port-mapping", ... */
+  const char *title;
+  char *sentence;
+} AlsNetworkFact;
+
+void       als_network_fact_free          (AlsNetworkFact *self);
+/* (element-type AlsNetworkFact) (transfer full) */
+GPtrArray *als_network_report_list_facts  (const AlsNetworkReport *self);
+
+/* "in-use", "standby", ... */
+const char *als_attempt_state_to_string   (AlsAttemptState state);
+/* The attempt that carries our own sending. (transfer none) (nullable) */
+const AlsConnectionAttempt *als_connection_report_get_used (const AlsConnectionReport *self);
 
 /* Sentences for people, translated. (transfer full) */
 char *als_connection_attempt_describe (const AlsConnectionAttempt *self);

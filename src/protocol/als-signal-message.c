@@ -21,6 +21,15 @@
 
 G_DEFINE_QUARK (als - signal - message - error - quark, als_signal_message_error)
 
+gboolean
+als_signal_hello_has_word (const char *text, const char *word)
+{
+  g_auto (GStrv) words = g_strsplit (text != NULL ? text : "", " ", -1);
+
+  /* The first is the name. */
+  return words[0] != NULL && g_strv_contains ((const char *const *)words + 1, word);
+}
+
 AlsSignalMessage *
 als_signal_message_new (AlsSignalType type)
 {
@@ -132,6 +141,23 @@ read_servers (AlsReader *reader)
   return servers;
 }
 
+/* Optional: at the end of what older ones send without. Who has not proved anything gets no login. */
+static GPtrArray *
+read_public_servers (AlsReader *reader)
+{
+  GPtrArray *servers;
+
+  if (als_reader_left (reader) == 0)
+    return NULL;
+  servers = read_servers (reader);
+  if (servers->len == 0)
+    als_reader_fail (reader);
+  for (guint i = 0; i < servers->len; i++)
+    if (((AlsIceServer *)g_ptr_array_index (servers, i))->username != NULL)
+      als_reader_fail (reader);
+  return servers;
+}
+
 /* What follows the version of another version's greeting is not ours to judge. */
 static gboolean
 read_version (AlsReader *reader, AlsSignalMessage *self)
@@ -189,6 +215,7 @@ read_fields (AlsReader *reader, AlsSignalMessage *self)
           self->heartbeat_s = als_reader_u16 (reader);
           if (self->heartbeat_s == 0)
             als_reader_fail (reader);
+          self->servers = read_public_servers (reader);
         }
       break;
     case ALS_SIGNAL_REGISTERED:
@@ -324,6 +351,8 @@ write_fields (AlsWriter *writer, const AlsSignalMessage *self)
     case ALS_SIGNAL_WELCOME:
       als_writer_u16 (writer, self->version);
       als_writer_u16 (writer, self->heartbeat_s);
+      if (self->servers != NULL && self->servers->len > 0)
+        write_servers (writer, self->servers);
       break;
     case ALS_SIGNAL_REGISTERED:
       als_writer_u32 (writer, self->number);

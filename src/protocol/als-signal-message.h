@@ -31,10 +31,12 @@ G_BEGIN_DECLS
 #define ALS_SIGNAL_TOKEN_BYTES 16
 #define ALS_SIGNAL_MEETING_BYTES 16
 #define ALS_SIGNAL_MAX_SERVERS 8
+/* A word in HELLO's text, behind the name: who says it takes a list of servers in WELCOME. */
+#define ALS_SIGNAL_TAKES_SERVERS "servers-in-welcome"
 
 typedef enum
 {
-  ALS_SIGNAL_HELLO = 1,        /* version, text (software name and version) */
+  ALS_SIGNAL_HELLO = 1,        /* version, text (software name and version, then words) */
   ALS_SIGNAL_REGISTER = 2,     /* has_token, token: keep the number it stands for */
   ALS_SIGNAL_UNREGISTER = 3,   /* gives the number back; a pairing stays */
   ALS_SIGNAL_JOIN = 4,         /* number */
@@ -44,7 +46,8 @@ typedef enum
   ALS_SIGNAL_UNPAIR = 18,      /* reason */
   ALS_SIGNAL_PING = 19,        /* cookie */
   ALS_SIGNAL_PONG = 20,        /* cookie */
-  ALS_SIGNAL_WELCOME = 32,     /* version, heartbeat_s: a connection silent for three of them is closed */
+  ALS_SIGNAL_WELCOME = 32,     /* version, heartbeat_s: a connection silent for three of them is closed;
+                                * servers: public ones, without logins, only for who takes them */
   ALS_SIGNAL_REGISTERED = 33,  /* number, token, keep_s: how long the token keeps the number while away */
   ALS_SIGNAL_WAITING = 34,     /* keep_s: how long the server waits for the other side */
   ALS_SIGNAL_PAIRED = 35,      /* relay_rate, relay_backlog, servers */
@@ -117,6 +120,8 @@ void              als_signal_message_free   (AlsSignalMessage *self);
 AlsSignalMessage *als_signal_message_decode (const uint8_t *data, size_t len, GError **error);
 /* NULL when a field is out of bounds. */
 GBytes           *als_signal_message_encode (const AlsSignalMessage *self);
+/* Of HELLO: TEXT (nullable) holds WORD. */
+gboolean          als_signal_hello_has_word (const char *text, const char *word);
 void              als_ice_server_free       (AlsIceServer *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AlsSignalMessage, als_signal_message_free)

@@ -26,6 +26,23 @@ als_ice_list_credential (const char *secret, const char *username)
   return g_base64_encode (mac, sizeof mac);
 }
 
+/* TURN without a login still answers Bindings. Our Bindings do not go over TLS. */
+static gboolean
+is_told_as_stun (const AlsServerConfig *config, const AlsIceServer *turn)
+{
+  if (turn->kind == ALS_ICE_SERVER_TURNS)
+    return FALSE;
+  for (guint i = 0; i < config->ice_servers->len; i++)
+    {
+      const AlsIceServer *other = g_ptr_array_index (config->ice_servers, i);
+
+      if (other->kind == ALS_ICE_SERVER_STUN && other->port == turn->port
+          && g_str_equal (other->host, turn->host))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 GPtrArray *
 als_ice_list_make (const AlsServerConfig *config, gboolean with_turn, int64_t unix_time_s)
 {
@@ -43,13 +60,13 @@ als_ice_list_make (const AlsServerConfig *config, gboolean with_turn, int64_t un
       gboolean is_turn = known->kind != ALS_ICE_SERVER_STUN;
       AlsIceServer *server;
 
-      if (is_turn && !with_turn)
+      if (is_turn && !with_turn && !is_told_as_stun (config, known))
         continue;
       server = g_new0 (AlsIceServer, 1);
-      server->kind = known->kind;
+      server->kind = with_turn ? known->kind : ALS_ICE_SERVER_STUN;
       server->host = g_strdup (known->host);
       server->port = known->port;
-      if (is_turn)
+      if (is_turn && with_turn)
         {
           server->username = g_strdup (username);
           server->credential = als_ice_list_credential (config->turn_secret, username);

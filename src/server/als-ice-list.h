@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-/* UNIX_TIME_S: now. Without WITH_TURN only STUN servers. (element-type AlsIceServer) (transfer full) */
+/* UNIX_TIME_S: now. Without WITH_TURN no logins: STUN servers, and
+ * TURN servers as such, since they answer Bindings, too. (element-type AlsIceServer) (transfer full) */
 GPtrArray *als_ice_list_make       (const AlsServerConfig *config, gboolean with_turn, int64_t unix_time_s);
 /* base64 (HMAC-SHA1 (SECRET, USERNAME)): coturn's static-auth-secret. */
 char      *als_ice_list_credential (const char *secret, const char *username);

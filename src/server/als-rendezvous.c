@@ -475,6 +475,8 @@ handle_hello (AlsRendezvous *self,
   welcome = als_signal_message_new (ALS_SIGNAL_WELCOME);
   welcome->version = ALS_SIGNAL_PROTOCOL_VERSION;
   welcome->heartbeat_s = self->options.heartbeat_s;
+  if (als_signal_hello_has_word (hello->text, ALS_SIGNAL_TAKES_SERVERS))
+    welcome->servers = self->effects->make_servers (FALSE, self->user_data);
   send_message (self, peer, welcome);
 }
 

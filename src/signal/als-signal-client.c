@@ -49,6 +49,7 @@ struct _AlsSignalClient
   AlsRelayCarrier *relay;          /* while paired */
   gboolean relay_taken;
   GPtrArray *servers;              /* (element-type AlsIceServer) */
+  GPtrArray *public_servers;       /* the same, of WELCOME */
 };
 
 G_DEFINE_FINAL_TYPE (AlsSignalClient, als_signal_client, G_TYPE_OBJECT)
@@ -261,6 +262,11 @@ heard (AlsSignalClient *self, AlsSignalHeard what, const AlsSignalMessage *messa
     case ALS_SIGNAL_HEARD_WELCOME:
       self->welcomed_us = g_get_monotonic_time ();
       self->n_versions = 0;
+      if (message->servers != NULL)
+        {
+          g_ptr_array_unref (self->public_servers);
+          self->public_servers = g_ptr_array_ref (message->servers);
+        }
       set_state (self, ALS_SIGNAL_CONNECTED);
       break;
     case ALS_SIGNAL_HEARD_REGISTERED:
@@ -424,7 +430,8 @@ connected_cb (GObject *object, GAsyncResult *result, gpointer user_data)
   g_signal_connect (self->socket, "message", G_CALLBACK (message_cb), self);
   g_signal_connect (self->socket, "error", G_CALLBACK (error_cb), self);
   g_signal_connect (self->socket, "closed", G_CALLBACK (closed_cb), self);
-  als_signal_talk_open (&self->talk, SOFTWARE_NAME, g_get_monotonic_time ());
+  als_signal_talk_open (&self->talk, SOFTWARE_NAME " " ALS_SIGNAL_TAKES_SERVERS,
+                        g_get_monotonic_time ());
   flush (self);
 }
 
@@ -537,6 +544,7 @@ als_signal_client_finalize (GObject *object)
   als_signal_talk_clear (&self->talk);
   g_strfreev (self->uris);
   g_ptr_array_unref (self->servers);
+  g_ptr_array_unref (self->public_servers);
   g_object_unref (self->session);
   g_main_context_unref (self->context);
   G_OBJECT_CLASS (als_signal_client_parent_class)->finalize (object);
@@ -574,6 +582,7 @@ als_signal_client_init (AlsSignalClient *self)
   self->timer = als_deadline_source_new (self->context, "als-signal-timer", timer_cb, self);
   self->poke = als_deadline_source_new (self->context, "als-signal-network", poke_cb, self);
   self->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_ice_server_free);
+  self->public_servers = g_ptr_array_ref (self->servers);
   als_signal_talk_init (&self->talk);
   als_backoff_init (&self->backoff, FIRST_DELAY_US, MAX_DELAY_US);
   self->session = soup_session_new_with_options ("user-agent", SOFTWARE_NAME, NULL);
@@ -708,6 +717,12 @@ GPtrArray *
 als_signal_client_get_servers (AlsSignalClient *self)
 {
   return self->servers;
+}
+
+GPtrArray *
+als_signal_client_get_public_servers (AlsSignalClient *self)
+{
+  return self->public_servers;
 }
 
 AlsCarrier *

@@ -74,6 +74,9 @@ void             als_signal_client_unpair       (AlsSignalClient *self);
 gboolean         als_signal_client_send         (AlsSignalClient *self, GBytes *payload);
 /* (element-type AlsIceServer) (transfer none): of the last PAIRED. */
 GPtrArray       *als_signal_client_get_servers  (AlsSignalClient *self);
+/* (element-type AlsIceServer) (transfer none): those the server tells everybody at its WELCOME, without
+ * logins; kept over reconnections, empty before the first WELCOME or where none are told. */
+GPtrArray       *als_signal_client_get_public_servers (AlsSignalClient *self);
 /* The signal-relay path of this pairing: a message carrier living in this thread, with its limits
  * set. Once per pairing. (transfer full) (nullable) */
 AlsCarrier      *als_signal_client_take_relay   (AlsSignalClient *self);

@@ -107,6 +107,47 @@ decode (GBytes *bytes, GError **error)
                                     error);
 }
 
+/* The list of WELCOME is optional, comes last, and holds no logins. */
+static void
+test_welcome_servers (void)
+{
+  g_autoptr (AlsSignalMessage) in = sample (ALS_SIGNAL_WELCOME);
+  g_autoptr (GBytes) plain = als_signal_message_encode (in);
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GBytes) none = NULL;
+  g_autoptr (AlsSignalMessage) out = NULL;
+  g_autoptr (AlsSignalMessage) old = decode (plain, NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpuint (g_bytes_get_size (plain), ==, 5);
+  g_assert_null (old->servers);
+  in->servers = g_ptr_array_new_with_free_func ((GDestroyNotify)als_ice_server_free);
+  none = als_signal_message_encode (in);
+  g_assert_true (g_bytes_equal (none, plain));
+  for (guint i = 0; i < 2; i++)
+    g_ptr_array_add (in->servers, ice_server (ALS_ICE_SERVER_STUN, i == 0 ? "stun.example" : "::1",
+                                              (uint16_t)(3478 + i), NULL, NULL));
+  bytes = als_signal_message_encode (in);
+  out = decode (bytes, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (out->heartbeat_s, ==, in->heartbeat_s);
+  g_assert_cmpuint (out->servers->len, ==, 2);
+  g_assert_cmpstr (((AlsIceServer *)g_ptr_array_index (out->servers, 1))->host, ==, "::1");
+  g_ptr_array_add (in->servers, ice_server (ALS_ICE_SERVER_TURN, "turn.example", 3478, "u", "p"));
+  g_assert_null (als_signal_message_encode (in));
+}
+
+static void
+test_hello_words (void)
+{
+  g_assert_true (als_signal_hello_has_word ("Name/1 a b", "b"));
+  g_assert_true (als_signal_hello_has_word ("Name/1 a b", "a"));
+  g_assert_false (als_signal_hello_has_word ("Name/1 a b", "Name/1"));
+  g_assert_false (als_signal_hello_has_word ("Name/1 ab", "a"));
+  g_assert_false (als_signal_hello_has_word ("", "a"));
+  g_assert_false (als_signal_hello_has_word (NULL, "a"));
+}
+
 static void
 test_round_trip (void)
 {
@@ -218,6 +259,7 @@ test_refusals (void)
   assert_refused ("\x02\x02", 2);                                  /* REGISTER, a boolean of 2 */
   assert_refused ("\x12\x03", 2);                                  /* UNPAIR, no such reason */
   assert_refused ("\x20\x00\x01\x00\x00", 5);                      /* WELCOME, heartbeat 0 */
+  assert_refused ("\x20\x00\x01\x00\x14\x00", 6);                  /* WELCOME, an empty list */
   assert_refused ("\x01\x00\x01\x00\x02\xc3\x28", 7);              /* HELLO, not UTF-8 */
   assert_refused ("\x01\x00\x01\x00\x01\x07", 6);                  /* HELLO, a control character */
   assert_refused ("\x3f\x00\x00\x00\x00", 5);                      /* ERROR 0 */
@@ -308,6 +350,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/protocol/signal-message/every-type-survives-a-round-trip", test_round_trip);
+  g_test_add_func ("/protocol/signal-message/welcome-may-tell-servers-without-logins",
+                   test_welcome_servers);
+  g_test_add_func ("/protocol/signal-message/hello-holds-words-behind-the-name", test_hello_words);
   g_test_add_func ("/protocol/signal-message/servers-keep-kind-and-login", test_servers);
   g_test_add_func ("/protocol/signal-message/cut-or-lengthened-is-refused", test_exact_length);
   g_test_add_func ("/protocol/signal-message/nonsense-is-refused", test_refusals);

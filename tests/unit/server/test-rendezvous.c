@@ -17,6 +17,7 @@ typedef struct
   guint32 forced[4]; /* what the next draws of 4 bytes are */
   guint n_forced;
   int64_t now_us;
+  const char *stun; /* (nullable) told to who gets no login */
   guint n_with_turn;
   guint n_without_turn;
 } World;
@@ -80,6 +81,15 @@ fake_make_servers (gboolean with_turn, gpointer user_data)
     world->n_with_turn++;
   else
     world->n_without_turn++;
+  if (world->stun != NULL && !with_turn)
+    {
+      GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify)als_ice_server_free);
+      AlsIceServer *server = g_new0 (AlsIceServer, 1);
+
+      *server = (AlsIceServer){ ALS_ICE_SERVER_STUN, g_strdup (world->stun), 3478 };
+      g_ptr_array_add (servers, server);
+      return servers;
+    }
   return NULL;
 }
 
@@ -907,6 +917,37 @@ test_turn_rate (void)
 }
 
 static void
+test_public_servers (void)
+{
+  World world;
+
+  world_init (&world, NULL);
+  world.stun = "stun.example";
+  for (guint i = 0; i < 3; i++)
+    {
+      static const char *const names[] = { "Old/1", ALS_SIGNAL_TAKES_SERVERS,
+                                           "New/1 more " ALS_SIGNAL_TAKES_SERVERS };
+      g_autoptr (AlsSignalMessage) hello = als_signal_message_new (ALS_SIGNAL_HELLO);
+      g_autoptr (AlsSignalMessage) welcome = NULL;
+      Connection a;
+
+      attach (&a, &world, "192.0.2.1");
+      hello->version = ALS_SIGNAL_PROTOCOL_VERSION;
+      hello->text = g_strdup (names[i]);
+      say (&a, hello);
+      welcome = hear (&a, ALS_SIGNAL_WELCOME);
+      if (i < 2)
+        g_assert_null (welcome->servers);
+      else
+        g_assert_cmpstr (((AlsIceServer *)g_ptr_array_index (welcome->servers, 0))->host, ==,
+                         "stun.example");
+      lose (&a);
+    }
+  g_assert_cmpuint (world.n_with_turn, ==, 0);
+  world_clear (&world);
+}
+
+static void
 test_ping (void)
 {
   World world;
@@ -1143,6 +1184,7 @@ main (int argc, char **argv)
   ADD ("signal-flood-is-cut", test_signal_flood);
   ADD ("turn-logins-of-an-address-are-limited", test_turn_rate);
   ADD ("ping-is-answered", test_ping);
+  ADD ("public-servers-are-told-to-who-takes-them", test_public_servers);
   ADD ("other-version-is-told", test_other_version);
   ADD ("what-is-out-of-turn-closes", test_wrong_state);
   ADD ("asking-while-paired", test_asking_while_paired);

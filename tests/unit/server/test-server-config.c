@@ -175,7 +175,7 @@ static void
 test_ice_list (void)
 {
   g_autoptr (AlsServerConfig) config = als_server_config_new ();
-  const char text[] = "[ice]\nstun=a:1\nturn=b:2\nturn-secret=north\n";
+  const char text[] = "[ice]\nstun=a:1\nturn=b:2;a:1\nturns=c:3\nturn-secret=north\n";
   g_autoptr (GPtrArray) servers = NULL;
   g_autoptr (GPtrArray) again = NULL;
   g_autoptr (GPtrArray) without = NULL;
@@ -189,8 +189,18 @@ test_ice_list (void)
   servers = als_ice_list_make (config, TRUE, 1000);
   again = als_ice_list_make (config, TRUE, 1000);
   without = als_ice_list_make (config, FALSE, 1000);
-  g_assert_cmpuint (servers->len, ==, 2);
-  g_assert_cmpuint (without->len, ==, 1);
+  g_assert_cmpuint (servers->len, ==, 4);
+  /* A TURN server answers Bindings without a login; each is told once, none over TLS. */
+  g_assert_cmpuint (without->len, ==, 2);
+  for (guint i = 0; i < without->len; i++)
+    {
+      const AlsIceServer *server = g_ptr_array_index (without, i);
+
+      g_assert_cmpint (server->kind, ==, ALS_ICE_SERVER_STUN);
+      g_assert_cmpstr (server->host, ==, i == 0 ? "a" : "b");
+      g_assert_null (server->username);
+      g_assert_null (server->credential);
+    }
   g_assert_null (((AlsIceServer *)g_ptr_array_index (servers, 0))->username);
   turn = g_ptr_array_index (servers, 1);
   g_assert_true (g_str_has_prefix (turn->username, "44200:"));

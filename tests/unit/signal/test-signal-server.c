@@ -20,6 +20,7 @@ typedef struct
   GSubprocess *process;
   char *address; /* 127.0.0.1:PORT */
   char *uri;
+  char *config;  /* (nullable) file name */
 } Server;
 
 /* On SELF's address if it has one already. */
@@ -33,7 +34,8 @@ server_start (Server *self)
   self->process = g_subprocess_new (
     G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error,
     g_getenv ("ALONGSIDE_SIGNALD"), "--listen",
-    self->address != NULL ? self->address : "127.0.0.1:0", "--print-address", NULL);
+    self->address != NULL ? self->address : "127.0.0.1:0", "--print-address",
+    self->config != NULL ? "--config" : NULL, self->config, NULL);
   g_assert_no_error (error);
   output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (self->process));
   line = g_data_input_stream_read_line (output, NULL, NULL, &error);
@@ -60,6 +62,9 @@ server_clear (Server *self)
   server_kill (self);
   g_free (self->address);
   g_free (self->uri);
+  if (self->config != NULL)
+    g_unlink (self->config);
+  g_free (self->config);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Server, server_clear)
@@ -141,6 +146,38 @@ test_two_are_introduced (void)
   g_assert_cmpuint (inviter.n_registered, ==, 1);
   g_assert_cmpuint (inviter.n_failed, ==, 0);
   als_signal_recorder_clear (&inviter);
+}
+
+static void
+test_public_servers (void)
+{
+  g_auto (Server) server = { 0 };
+  g_autoptr (GError) error = NULL;
+  AlsSignalRecorder recorder;
+  GPtrArray *servers;
+  int fd = g_file_open_tmp ("alongside-test-XXXXXX", &server.config, &error);
+
+  g_assert_no_error (error);
+  close (fd);
+  g_file_set_contents (server.config,
+                       "[ice]\nstun=192.0.2.1:3478\nturn=192.0.2.2:3479\nturn-secret=x\n", -1,
+                       &error);
+  g_assert_no_error (error);
+  server_start (&server);
+  start_client (&recorder, &server);
+  g_assert_cmpuint (als_signal_client_get_public_servers (recorder.client)->len, ==, 0);
+  als_wait_until (als_signal_recorder_is_connected (&recorder));
+  servers = als_signal_client_get_public_servers (recorder.client);
+  g_assert_cmpuint (servers->len, ==, 2);
+  for (guint i = 0; i < servers->len; i++)
+    {
+      const AlsIceServer *stun = g_ptr_array_index (servers, i);
+
+      g_assert_cmpint (stun->kind, ==, ALS_ICE_SERVER_STUN);
+      g_assert_cmpuint (stun->port, ==, 3478 + i);
+      g_assert_null (stun->credential);
+    }
+  als_signal_recorder_clear (&recorder);
 }
 
 static void
@@ -434,6 +471,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/signal/server/two-are-introduced", test_two_are_introduced);
   g_test_add_func ("/signal/server/relay-crosses", test_relay_crosses);
+  g_test_add_func ("/signal/server/tells-everybody-its-public-servers", test_public_servers);
   g_test_add_func ("/signal/server/join-waits-for-a-late-inviter",
                    test_join_waits_for_a_late_inviter);
   g_test_add_func ("/signal/server/third-is-told-busy", test_third_is_told_busy);

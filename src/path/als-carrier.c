@@ -106,6 +106,15 @@ als_carrier_close (AlsCarrier *self)
   ALS_CARRIER_GET_CLASS (self)->close (self);
 }
 
+void
+als_carrier_set_reading (AlsCarrier *self, gboolean reading)
+{
+  AlsCarrierClass *klass = ALS_CARRIER_GET_CLASS (self);
+
+  if (!PRIV (self)->closed && klass->set_reading != NULL)
+    klass->set_reading (self, reading);
+}
+
 AlsCarrierType
 als_carrier_get_carrier_type (AlsCarrier *self)
 {

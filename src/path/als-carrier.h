@@ -43,6 +43,8 @@ struct _AlsCarrierClass
   guint (*send)  (AlsCarrier *self, const AlsPacket *packets, guint n);
   /* No callback after this returns. Idempotent. */
   void  (*close) (AlsCarrier *self);
+  /* (nullable), for streams and messages: see als_carrier_set_reading (). */
+  void  (*set_reading) (AlsCarrier *self, gboolean reading);
 };
 
 typedef struct
@@ -62,6 +64,9 @@ void            als_carrier_set_events  (AlsCarrier *self, const AlsCarrierEvent
                                          gpointer user_data);
 guint           als_carrier_send        (AlsCarrier *self, const AlsPacket *packets, guint n);
 void            als_carrier_close       (AlsCarrier *self);
+/* FALSE: deliver nothing until it is TRUE again, as it is at first: what comes meanwhile is to wait
+ * where the peer notices. A carrier of datagrams, or one that cannot, goes on. */
+void            als_carrier_set_reading (AlsCarrier *self, gboolean reading);
 AlsCarrierType  als_carrier_get_carrier_type (AlsCarrier *self);
 AlsPathKind     als_carrier_get_kind    (AlsCarrier *self);
 GMainContext   *als_carrier_get_context (AlsCarrier *self);

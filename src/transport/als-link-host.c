@@ -3,8 +3,13 @@
 
 /* Two halves. The host is the AlsLink of the engine's thread. The runner lives in
  * the carrier's: it owns the machine and the carrier, and is freed there. Each
- * posts to the other's mailbox; nothing else is shared, and nobody is called from
- * within a call, not even where both live in one thread. */
+ * posts to the other's mailbox; nothing else is shared but a count of what is under
+ * way to the host, and nobody is called from within a call, not even where both live
+ * in one thread.
+ *
+ * The count is the bound for a peer that is quicker than our engine: beyond it a
+ * carrier of datagrams loses what comes, and any other is not read, so that the
+ * peer's own window fills. */
 
 #define G_LOG_DOMAIN "als-transport"
 
@@ -28,12 +33,58 @@
 /* Datagrams under way to the carrier's thread, which drops what is too much by itself. */
 #define MAX_DATAGRAMS_BYTES (256 * 1024)
 
+/* Bytes under way to the engine: datagrams are lost from the first on, everything is held back from
+ * the second until it is down to the first again. A carrier that goes on all the same ends at the
+ * third. */
+#define SOME_UNREAD_BYTES (4 * 1024 * 1024)
+#define MAX_UNREAD_BYTES (8 * 1024 * 1024)
+#define END_UNREAD_BYTES (32 * 1024 * 1024)
+
 /* --- what crosses --- */
+
+typedef struct
+{
+  gatomicrefcount refs;
+  gint bytes;                     /* atomic: posted to the host, not yet handled */
+  gint holding;                   /* atomic: the carrier is not read */
+} Unread;
+
+static Unread *
+unread_new (void)
+{
+  Unread *self = g_new0 (Unread, 1);
+
+  g_atomic_ref_count_init (&self->refs);
+  return self;
+}
+
+static Unread *
+unread_ref (Unread *self)
+{
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+static void
+unread_unref (Unread *self)
+{
+  if (g_atomic_ref_count_dec (&self->refs))
+    g_free (self);
+}
+
+/* TRUE, to one caller alone: reading may go on. */
+static gboolean
+unread_let_go (Unread *self)
+{
+  return g_atomic_int_get (&self->bytes) <= SOME_UNREAD_BYTES
+         && g_atomic_int_compare_and_exchange (&self->holding, TRUE, FALSE);
+}
 
 typedef enum
 {
   ITEM_START,    /* to the runner */
   ITEM_CLOSE,
+  ITEM_READ,
   ITEM_FREE,
   ITEM_READY,    /* to the host */
   ITEM_STATS,
@@ -97,6 +148,7 @@ typedef struct
   AlsLinkConfig config;           /* its secret is wiped once the machine has it */
   AlsMailbox *inbox;              /* owned */
   AlsMailbox *to_host;            /* owned */
+  Unread *unread;                 /* owned, shared with the host */
   AlsLink *machine;               /* NULL before START and after the end */
   GSource *deadline;              /* NULL likewise */
   GQueue waiting[ALS_N_LANES];    /* (element-type Item): frames that the machine has no room for */
@@ -165,6 +217,7 @@ on_machine_frame (AlsLink *link, AlsLane lane, const uint8_t *data, size_t len, 
 {
   Runner *self = user_data;
 
+  g_atomic_int_add (&self->unread->bytes, (gint) len);
   als_mailbox_post (self->to_host, item_new_bytes (ITEM_FRAME, lane, data, len));
 }
 
@@ -173,6 +226,9 @@ on_machine_datagram (AlsLink *link, const uint8_t *data, size_t len, gpointer us
 {
   Runner *self = user_data;
 
+  if (g_atomic_int_get (&self->unread->bytes) > SOME_UNREAD_BYTES)
+    return;
+  g_atomic_int_add (&self->unread->bytes, (gint) len);
   als_mailbox_post (self->to_host, item_new_bytes (ITEM_DATAGRAM, 0, data, len));
 }
 
@@ -285,6 +341,27 @@ on_deadline (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* After something came. */
+static void
+runner_bound_unread (Runner *self)
+{
+  gint bytes = g_atomic_int_get (&self->unread->bytes);
+
+  if (self->config.carrier == ALS_CARRIER_DATAGRAMS || bytes <= MAX_UNREAD_BYTES)
+    return;
+  if (bytes > END_UNREAD_BYTES && !self->over)
+    {
+      self->over = TRUE;
+      self->end = ALS_LINK_END_CARRIER;
+    }
+  if (!g_atomic_int_compare_and_exchange (&self->unread->holding, FALSE, TRUE))
+    return;
+  als_carrier_set_reading (self->carrier, FALSE);
+  /* The host may have come to its end before it could know. */
+  if (unread_let_go (self->unread))
+    als_carrier_set_reading (self->carrier, TRUE);
+}
+
 static void
 on_carrier_received (AlsCarrier *carrier, const uint8_t *data, size_t len, gpointer user_data)
 {
@@ -293,9 +370,13 @@ on_carrier_received (AlsCarrier *carrier, const uint8_t *data, size_t len, gpoin
   g_return_if_fail (!self->busy); /* no carrier delivers from within its send */
   if (self->machine == NULL)
     return;
+  if (self->config.carrier == ALS_CARRIER_DATAGRAMS
+      && g_atomic_int_get (&self->unread->bytes) > MAX_UNREAD_BYTES)
+    return;
   self->busy = TRUE;
   als_link_receive (self->machine, data, len, g_get_monotonic_time ());
   self->busy = FALSE;
+  runner_bound_unread (self);
   self->stats_wanted = TRUE;
   runner_step (self);
 }
@@ -356,6 +437,7 @@ runner_free (Runner *self)
   als_mailbox_close (self->inbox);
   als_mailbox_unref (self->inbox);
   als_mailbox_unref (self->to_host);
+  unread_unref (self->unread);
   g_object_unref (self->carrier);
   sodium_memzero (self, sizeof *self);
   g_free (self);
@@ -376,6 +458,9 @@ runner_handle (Runner *self, Item *item)
     case ITEM_CLOSE:
       runner_give_waiting (self);
       als_link_close (self->machine);
+      break;
+    case ITEM_READ:
+      als_carrier_set_reading (self->carrier, TRUE);
       break;
     case ITEM_FRAME:
       g_queue_push_tail (&self->waiting[item->lane], item);
@@ -423,6 +508,7 @@ typedef struct
   Runner *runner;                 /* not ours to touch but in als_link_free () */
   AlsMailbox *to_runner;          /* owned */
   AlsMailbox *inbox;              /* owned */
+  Unread *unread;                 /* owned, shared with the runner */
   GMainContext *runner_context;   /* owned */
   char *remote;
   AlsLinkConfig config;           /* without its secret */
@@ -517,6 +603,7 @@ host_free (AlsLink *link)
       als_mailbox_post (self->to_runner, item_new (ITEM_FREE));
     }
   als_mailbox_unref (self->to_runner);
+  unread_unref (self->unread);
   g_main_context_unref (self->runner_context);
   g_free (self->remote);
   g_free (self);
@@ -563,10 +650,12 @@ host_handle (AlsLinkHost *self, Item *item, gboolean *room)
       host_closed (self, item->end);
       break;
     case ITEM_FRAME:
+      g_atomic_int_add (&self->unread->bytes, -(gint) item->len);
       if (events != NULL)
         events->frame (&self->parent, item->lane, item->data, item->len, data);
       break;
     case ITEM_DATAGRAM:
+      g_atomic_int_add (&self->unread->bytes, -(gint) item->len);
       if (events != NULL)
         events->datagram (&self->parent, item->data, item->len, data);
       break;
@@ -584,6 +673,8 @@ on_host_items (GPtrArray *items, gpointer user_data)
 
   for (guint i = 0; i < items->len; i++)
     host_handle (self, g_ptr_array_index (items, i), &room);
+  if (unread_let_go (self->unread))
+    als_mailbox_post (self->to_runner, item_new (ITEM_READ));
   if (room && self->parent.events != NULL && host_get_room (&self->parent, ALS_LANE_CONTROL) > 0)
     self->parent.events->room (&self->parent, self->parent.events_data);
 }
@@ -605,6 +696,8 @@ als_link_host_new (AlsCarrier *carrier, const AlsLinkConfig *config, GMainContex
   runner->carrier = g_object_ref (carrier);
   runner->inbox = als_mailbox_ref (self->to_runner);
   runner->to_host = als_mailbox_ref (self->inbox);
+  self->unread = unread_new ();
+  runner->unread = unread_ref (self->unread);
   runner->config = *config;
   runner->config.carrier = als_carrier_get_carrier_type (carrier);
   runner->config.kind = als_carrier_get_kind (carrier);

@@ -20,6 +20,8 @@ struct _TestCarrier
   guint n_sent;
   GSource *writable;     /* owned; NULL: nothing was refused lately */
   gint closed;           /* atomic */
+  gint held;             /* atomic: it is not to deliver */
+  GQueue unread;         /* (element-type GBytes): what came meanwhile */
 };
 
 G_DEFINE_FINAL_TYPE (TestCarrier, test_carrier, ALS_TYPE_CARRIER)
@@ -75,6 +77,34 @@ test_carrier_close (AlsCarrier *carrier)
 }
 
 static void
+deliver (AlsCarrier *self, GBytes *bytes)
+{
+  size_t len;
+  const uint8_t *data = g_bytes_get_data (bytes, &len);
+
+  /* A stream knows no boundaries. */
+  for (size_t n; len > 0; data += n, len -= n)
+    {
+      n = als_carrier_get_carrier_type (self) == ALS_CARRIER_STREAM ? MIN (len, 4999) : len;
+      als_carrier_received (self, data, n);
+    }
+  g_bytes_unref (bytes);
+}
+
+static void
+test_carrier_set_reading (AlsCarrier *carrier, gboolean reading)
+{
+  TestCarrier *self = TEST_CARRIER (carrier);
+
+  g_assert_true (g_main_context_is_owner (als_carrier_get_context (carrier)));
+  g_assert_cmpint (g_atomic_int_get (&self->held), ==, reading);
+  g_atomic_int_set (&self->held, !reading);
+  /* Never from within a call: what waits comes with what the mailbox says next. */
+  if (reading)
+    als_mailbox_post (self->inbox, g_bytes_new (NULL, 0));
+}
+
+static void
 test_carrier_finalize (GObject *object)
 {
   TestCarrier *self = TEST_CARRIER (object);
@@ -82,6 +112,7 @@ test_carrier_finalize (GObject *object)
   als_mailbox_close (self->inbox);
   als_mailbox_unref (self->inbox);
   als_mailbox_unref (self->peer);
+  g_queue_clear_full (&self->unread, (GDestroyNotify) g_bytes_unref);
   g_atomic_int_add (&n_carriers, -1);
   G_OBJECT_CLASS (test_carrier_parent_class)->finalize (object);
 }
@@ -92,6 +123,7 @@ test_carrier_class_init (TestCarrierClass *klass)
   G_OBJECT_CLASS (klass)->finalize = test_carrier_finalize;
   ALS_CARRIER_CLASS (klass)->send = test_carrier_send;
   ALS_CARRIER_CLASS (klass)->close = test_carrier_close;
+  ALS_CARRIER_CLASS (klass)->set_reading = test_carrier_set_reading;
 }
 
 static void
@@ -106,18 +138,10 @@ test_carrier_items (GPtrArray *items, gpointer user_data)
   g_autoptr (AlsCarrier) self = g_object_ref (user_data);
 
   for (guint i = 0; i < items->len; i++)
-    {
-      g_autoptr (GBytes) bytes = g_ptr_array_index (items, i);
-      size_t len;
-      const uint8_t *data = g_bytes_get_data (bytes, &len);
-
-      /* A stream knows no boundaries. */
-      for (size_t n; len > 0; data += n, len -= n)
-        {
-          n = als_carrier_get_carrier_type (self) == ALS_CARRIER_STREAM ? MIN (len, 4999) : len;
-          als_carrier_received (self, data, n);
-        }
-    }
+    g_queue_push_tail (&TEST_CARRIER (self)->unread, g_ptr_array_index (items, i));
+  while (!g_atomic_int_get (&TEST_CARRIER (self)->held)
+         && !g_queue_is_empty (&TEST_CARRIER (self)->unread))
+    deliver (self, g_queue_pop_head (&TEST_CARRIER (self)->unread));
 }
 
 static void
@@ -302,8 +326,9 @@ kind_of (AlsCarrierType type)
   return kinds[type];
 }
 
+/* SECOND_ENGINE: the context of the second end's owner. */
 static void
-pair_init (Pair *pair, AlsCarrierType type, gboolean own_threads)
+pair_init_with (Pair *pair, AlsCarrierType type, gboolean own_threads, GMainContext *second_engine)
 {
   GMainContext *contexts[2] = { g_main_context_default (), g_main_context_default () };
 
@@ -322,9 +347,15 @@ pair_init (Pair *pair, AlsCarrierType type, gboolean own_threads)
                                .session_secret = { 5, 6 }, .path_id = 3, .speaks_first = i == 0 };
 
       pair->ends[i].link = als_link_host_new (ALS_CARRIER (pair->carriers[i]), &config,
-                                              g_main_context_default ());
+                                              i == 0 ? g_main_context_default () : second_engine);
       als_link_set_events (pair->ends[i].link, &events, &pair->ends[i]);
     }
+}
+
+static void
+pair_init (Pair *pair, AlsCarrierType type, gboolean own_threads)
+{
+  pair_init_with (pair, type, own_threads, g_main_context_default ());
 }
 
 static void
@@ -536,6 +567,50 @@ test_carrier_breaks (void)
   pair_clear (&pair);
 }
 
+/* The second end's owner does not come to look: what waits for it is bounded, and nothing is missing
+ * when it comes. */
+static void
+test_busy_engine (gconstpointer user_data)
+{
+  AlsCarrierType type = (AlsCarrierType) GPOINTER_TO_UINT (user_data);
+  g_autoptr (GMainContext) busy = g_main_context_new ();
+  const uint32_t wanted = 48 * 1024 * 1024 / ALS_FRAME_MAX;
+  uint64_t acked = 0;
+  AlsLinkStats stats;
+  Pair pair;
+
+  pair_init_with (&pair, type, TRUE, busy);
+  while (pair.ends[0].ready == 0 || pair.ends[1].ready == 0)
+    {
+      g_main_context_iteration (NULL, FALSE);
+      g_main_context_iteration (busy, FALSE);
+    }
+  pair.ends[0].wanted[ALS_LANE_BULK] = wanted;
+  give (&pair.ends[0]);
+  if (type == ALS_CARRIER_STREAM)
+    while (!g_atomic_int_get (&pair.carriers[1]->held))
+      g_main_context_iteration (NULL, TRUE);
+  /* Until no more is acknowledged. */
+  for (guint still = 0; still < 3;)
+    {
+      run_for (200);
+      als_link_get_stats (pair.ends[0].link, &stats);
+      still = stats.acked_bytes == acked && acked > 0 ? still + 1 : 0;
+      acked = stats.acked_bytes;
+    }
+  g_test_message ("%.1f MiB waited", acked / 1048576.0);
+  g_assert_cmpuint (acked, <=, 12 * 1024 * 1024);
+  g_assert_cmpuint (pair.ends[1].expected[ALS_LANE_BULK], ==, 0);
+  while (pair.ends[1].expected[ALS_LANE_BULK] < wanted)
+    {
+      g_main_context_iteration (NULL, FALSE);
+      g_main_context_iteration (busy, FALSE);
+    }
+  g_assert_false (g_atomic_int_get (&pair.carriers[1]->held));
+  g_assert_cmpuint (pair.ends[1].closed, ==, 0);
+  pair_clear (&pair);
+}
+
 /* Freed at any moment of its life, with its thread in full swing. */
 static void
 test_freed_at_any_time (void)
@@ -580,6 +655,10 @@ main (int argc, char **argv)
   g_test_add_func ("/transport/link-host/mirrored-room-is-never-exceeded", test_room_is_never_exceeded);
   g_test_add_func ("/transport/link-host/close-lets-the-rest-leave-and-is-told-once", test_close);
   g_test_add_func ("/transport/link-host/broken-carrier-is-told-once", test_carrier_breaks);
+  g_test_add_data_func ("/transport/link-host/busy-engine-holds-a-stream-back",
+                        GUINT_TO_POINTER (ALS_CARRIER_STREAM), test_busy_engine);
+  g_test_add_data_func ("/transport/link-host/busy-engine-loses-datagrams-not-frames",
+                        GUINT_TO_POINTER (ALS_CARRIER_DATAGRAMS), test_busy_engine);
   g_test_add_func ("/transport/link-host/may-be-freed-at-any-time", test_freed_at_any_time);
   g_test_add_func ("/transport/link-host/may-be-freed-after-its-thread", test_freed_after_its_thread);
   return g_test_run ();

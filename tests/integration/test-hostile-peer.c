@@ -71,6 +71,7 @@ typedef struct
   GByteArray *heard;         /* on it */
   AlsChannel *own;           /* opened by peer_open () */
   gboolean own_is_closed;
+  guint n_refused;           /* channels that the visit reset at once */
   guint n_path_failed;
   gboolean parts_again;      /* from each further pairing */
   guint n_parted;
@@ -91,6 +92,7 @@ closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
 {
   Peer *self = user_data;
 
+  self->n_refused += code == 1;
   if (channel == self->visit)
     self->visit = NULL;
   if (channel == self->own)
@@ -749,6 +751,26 @@ test_screen_before_consent (void)
   end_well (visit, peer, FALSE);
 }
 
+/* Each costs a decoder. */
+static void
+test_screens_have_a_rate (void)
+{
+  Peer *peer;
+  AlsVisit *visit = meet_joiner (&peer, 1u << ALS_PATH_SIGNAL_RELAY);
+
+  peer_hello (peer);
+  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  peer_consent (peer, ALS_VISIT_SEE_SCREEN);
+  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  for (guint i = 0; i < 40; i++)
+    peer_open (peer, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
+  wait_for (peer->n_refused >= 20);
+  g_assert_true (state_is (visit, ALS_VISIT_ACTIVE));
+  als_visit_stop (visit);
+  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  end_well (visit, peer, FALSE);
+}
+
 static void
 test_consent_before_hello (void)
 {
@@ -880,6 +902,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/a-name-is-cleaned", test_name_is_cleaned);
   g_test_add_func ("/hostile/no-files-before-consent-and-no-screen-to-the-inviter", test_files_before_consent);
   g_test_add_func ("/hostile/no-screen-before-consent-and-none-beyond-it", test_screen_before_consent);
+  g_test_add_func ("/hostile/screens-have-a-rate", test_screens_have_a_rate);
   g_test_add_func ("/hostile/no-consent-before-the-hello", test_consent_before_hello);
   g_test_add_func ("/hostile/attempts-have-a-rate", test_flood_of_attempts);
   g_test_add_func ("/hostile/a-foreign-relay-frame-ends-no-visit", test_foreign_relay_frame);

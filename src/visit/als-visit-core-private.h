@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* The parts of AlsVisitCore among each other, one idea a file:
+ *
+ *   als-visit-core.c      the states, what limits each of them, the beginning and the end
+ *   als-visit-pairing.c   servers, codes and their proof, meeting again
+ *   als-visit-peer.c      sealed messages between the two sides, whatever carries them
+ *   als-visit-session.c   the session and what it says
+ *   als-visit-talk.c      the visit channel: names and consent
+ *   als-visit-work.c      what people came for: files, screen, figures
+ *   als-visit-update.c    what is told to the visit's thread
+ *
+ * Engine thread. */
+
+#pragma once
+
+#include "base/als-token-bucket.h"
+#include "crypto/als-handshake.h"
+#include "crypto/als-key-schedule.h"
+#include "crypto/als-seal.h"
+#include "media/als-screen-receiver.h"
+#include "media/als-screen-sender.h"
+#include "session/als-session.h"
+#include "signal/als-signal-client.h"
+#include "transfer/als-transfer.h"
+#include "visit/als-visit-core.h"
+#include "visit/als-visit-paths.h"
+
+G_BEGIN_DECLS
+
+/* Limits of waits, in seconds. Each ends in a state with a sentence. */
+#define ALS_REACH_SERVER_LIMIT_S 20 /* joiner; an inviter goes on trying */
+#define ALS_CHECK_LIMIT_S 10
+#define ALS_GREET_LIMIT_S 20        /* from the proof of the code to the other's HELLO */
+#define ALS_NO_PATH_LIMIT_S (10 * 60)
+
+typedef struct
+{
+  AlsVisitCore *core;    /* back pointer */
+  guint id;
+  AlsTransfer *transfer;
+  AlsTransferState told; /* the last state that was told, with names */
+  gboolean is_told;
+} AlsCoreTransfer;
+
+struct _AlsVisitCore
+{
+  /* As given. */
+  char **servers;
+  gboolean listen;
+  guint allowed_kinds;
+  gboolean loopback;
+  char *name;
+  char *download_folder;
+  AlsScreenKind screen_kind;
+  char *display;
+
+  AlsMailbox *updates;
+  AlsVisitState state;
+  gboolean is_inviter;
+  AlsVisitReach reach;
+  GCancellable *cancellable; /* of finding a server */
+  AlsSignalClient *client;
+  gboolean is_paired;
+  GError *problem;
+  GError *error;
+
+  AlsCode code;
+  gboolean has_code;
+  gint64 code_expires_us;    /* real time */
+  AlsTries tries;
+  guint former_tries;        /* inviter: spent on earlier codes of this visit */
+  uint32_t tries_number;     /* joiner: the number that `tries` counts for */
+  AlsHandshake *handshake;
+  gboolean sent_tag;         /* joiner: so an abrupt end means a wrong code */
+
+  gboolean is_confirmed;     /* from here on the fields below are valid */
+  uint8_t meeting_id[ALS_MEETING_ID_BYTES];
+  AlsSealer sealer;
+  AlsOpener opener;
+  AlsSession *session;
+  AlsVisitPaths *paths;
+  GSource *poll_source;
+  int64_t poll_deadline_us;
+  AlsChannel *channel;       /* ALS_CHANNEL_VISIT; NULL: not open (any more) */
+  GByteArray *inbox;         /* of `channel`: less than one message */
+  char *peer_name;
+  AlsVisitPermission permission;
+  gboolean ended_by_session;
+  gboolean is_declined;      /* by als_visit_core_answer () */
+  AlsSessionStats stats;
+  char *path_remote;
+
+  AlsScreenSender *sender;
+  AlsScreenReceiver *receiver;
+  AlsTokenBucket screens;    /* joiner: of screens that the other side may begin to show */
+  GPtrArray *transfers;      /* (element-type AlsCoreTransfer) */
+  AlsChannel *probe;         /* ALS_CHANNEL_ECHO of als_visit_core_measure () */
+  int64_t probe_interval_us;
+  GSource *probe_source;
+
+  int64_t met_us;            /* when a meeting was asked for last; 0: never */
+  GSource *meeting;          /* the next one */
+
+  GSource *limit;            /* of the present wait */
+  GSource *expiry;           /* of the code */
+  GSource *ticker;           /* of path figures */
+  GSource *linger;           /* goodbyes are leaving: nothing else happens any more */
+};
+
+/* als-visit-core.c */
+/* LIMIT_S: how long this state may last; 0: as long as it likes. */
+void     als_core_set_state   (AlsVisitCore *self, AlsVisitState state, guint limit_s);
+/* MESSAGE: NULL for none. */
+void     als_core_set_problem (AlsVisitCore *self, AlsVisitError code, const char *message);
+/* Ends the visit, after goodbyes have had a moment to leave. */
+void     als_core_finish      (AlsVisitCore *self, AlsVisitError code, const char *format, ...)
+                               G_GNUC_PRINTF (3, 4);
+gboolean als_core_is_running  (AlsVisitCore *self);
+GSource *als_core_add_timeout (guint interval_ms, const char *name, GSourceFunc func,
+                               gpointer user_data);
+
+/* als-visit-pairing.c */
+void     als_core_start_pairing  (AlsVisitCore *self);
+/* Asks for a new pairing, with a relay of its own; at once, if the last one is not just now. */
+void     als_core_meet_again     (AlsVisitCore *self);
+/* Inviter: one guest has gone without proof; the next may come, while there are tries. */
+void     als_core_wait_again     (AlsVisitCore *self);
+void     als_core_drop_code      (AlsVisitCore *self);
+guint    als_core_get_tries_left (AlsVisitCore *self);
+
+/* als-visit-peer.c */
+void     als_core_begin_peer   (AlsVisitCore *self, const uint8_t *session_secret);
+void     als_core_end_peer     (AlsVisitCore *self);
+/* BYTES: an AlsPeerMessage. FALSE: no way to the other side now. */
+gboolean als_core_send_peer    (GBytes *bytes, gpointer user_data);
+void     als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len);
+
+/* als-visit-session.c */
+/* The code is proved: the session begins, first over the server's relay. SECRET is wiped. */
+void     als_core_begin_session (AlsVisitCore *self, uint8_t *secret);
+
+/* als-visit-talk.c */
+/* CHANNEL: the visit channel. */
+void     als_core_begin_talk         (AlsVisitCore *self, AlsChannel *channel);
+void     als_core_peer_broke_rules   (AlsVisitCore *self);
+/* The joiner's is the shorter one, so that both tell the same. */
+guint    als_core_get_answer_limit_s (AlsVisitCore *self);
+
+/* als-visit-work.c */
+void     als_core_begin_work     (AlsVisitCore *self);
+/* A channel that the other side opened. FALSE: not now, or not at all. */
+gboolean als_core_take_work      (AlsVisitCore *self, AlsChannel *channel, AlsChannelKind kind);
+void     als_core_stop_screen    (AlsVisitCore *self);
+void     als_core_transfer_free  (AlsCoreTransfer *self);
+
+/* als-visit-update.c */
+void     als_core_tell           (AlsVisitCore *self);
+void     als_core_tell_wrong_code (AlsVisitCore *self);
+void     als_core_tell_transfer  (AlsCoreTransfer *transfer);
+
+G_END_DECLS

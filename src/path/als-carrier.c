@@ -76,6 +76,7 @@ als_carrier_set_events (AlsCarrier *self, const AlsCarrierEvents *events, gpoint
     return;
   priv->events = events;
   priv->user_data = user_data;
+  als_carrier_set_reading (self, TRUE);
   early = g_steal_pointer (&priv->early);
   for (guint i = 0; early != NULL && i < early->len; i++)
     {

@@ -43,7 +43,8 @@ struct _AlsCarrierClass
   guint (*send)  (AlsCarrier *self, const AlsPacket *packets, guint n);
   /* No callback after this returns. Idempotent. */
   void  (*close) (AlsCarrier *self);
-  /* (nullable), for streams and messages: see als_carrier_set_reading (). */
+  /* (nullable), for streams and messages: see als_carrier_set_reading (). Also called with TRUE
+   * by the first als_carrier_set_events (): a stream reads nothing before. */
   void  (*set_reading) (AlsCarrier *self, gboolean reading);
 };
 

@@ -26,4 +26,17 @@ GArray          *als_network_list_addresses (void);
 /* ADDRESS is in the same local network as one of ours. */
 gboolean         als_network_is_local       (const AlsStunAddress *address);
 
+/* The routers that default routes lead to. */
+typedef struct
+{
+  AlsStunAddress address; /* port 0; IPv6 ones are mostly link-local */
+  guint interface;        /* the index of the link it is on */
+} AlsNetworkRouter;
+
+/* Best first, at most 8. (element-type AlsNetworkRouter) (transfer full) */
+GArray          *als_network_list_routers   (void);
+/* The address that packets to DESTINATION (with a port) would leave from, as the kernel's routes stand;
+ * nothing is sent. FALSE: no route. SOURCE: (out) (optional) (port 0). */
+gboolean         als_network_get_source     (const AlsStunAddress *destination, AlsStunAddress *source);
+
 G_END_DECLS

@@ -66,8 +66,10 @@ class Lab:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         os.environ["XDG_RUNTIME_DIR"] = os.path.join(self.folder, "runtime")
         os.mkdir(os.environ["XDG_RUNTIME_DIR"], 0o700)
-        if self.loopback:
-            return
+        if not self.loopback:
+            self.make_network()
+
+    def make_network(self):
         run("ip", "link", "add", "lab", "type", "bridge")
         run("ip", "addr", "add", "10.77.0.1/24", "dev", "lab")
         run("ip", "link", "set", "lab", "up")
@@ -84,6 +86,10 @@ class Lab:
     def on(self, host):
         """The words in front of a command that shall run on HOST."""
         return [] if self.loopback or host is None else ["nsenter", f"--net=/run/netns/{host}", "--"]
+
+    def environment(self, host):
+        """What programs on HOST find in their environment."""
+        return os.environ
 
     @property
     def address(self):
@@ -174,7 +180,7 @@ class Cli:
         self.errors = tempfile.TemporaryFile("w+")
         self.process = lab.start([*command, *arguments], stdout=subprocess.PIPE, stderr=self.errors,
                                  stdin=subprocess.PIPE if stdin is None else stdin, text=True,
-                                 env={**os.environ, **(env or {})})
+                                 env={**lab.environment(host), **(env or {})})
         if code is not None:
             self.command(code)
         self.thread = threading.Thread(target=self._read, daemon=True)

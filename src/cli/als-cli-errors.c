@@ -34,6 +34,9 @@ static const struct
   [ALS_VISIT_ERROR_PEER_PROTOCOL] = { ALS_EXIT_FAILED, "peer-protocol", N_ ("The other side sent something that makes no sense; the connection was closed.") },
   [ALS_VISIT_ERROR_STOPPED] = { ALS_EXIT_INTERRUPTED, "stopped", N_ ("Stopped.") },
   [ALS_VISIT_ERROR_SCREEN] = { ALS_EXIT_FAILED, "screen", N_ ("The screen cannot be shared.") },
+  [ALS_VISIT_ERROR_BAD_INVITATION] = { ALS_EXIT_CODE, "bad-invitation", N_ ("That is not the text that is expected here. Copy the other side's whole message once more.") },
+  [ALS_VISIT_ERROR_OLD_INVITATION] = { ALS_EXIT_CODE, "old-invitation", N_ ("This invitation has been used or is too old. Ask for a new one.") },
+  [ALS_VISIT_ERROR_NO_WAY] = { ALS_EXIT_LOST, "no-way", N_ ("The two networks let no direct connection through. Use a rendezvous server, or another network on one side.") },
 };
 
 static const struct

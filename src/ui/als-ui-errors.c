@@ -81,6 +81,15 @@ static const Entry visit_errors[] = {
     N_("The screen of the other computer cannot be captured. Files can still be exchanged in a new session."),
     N_("The screen of this computer cannot be captured. Files can still be exchanged in a new session."),
     ALS_UI_NEXT_START },
+  { ALS_VISIT_ERROR_BAD_INVITATION, N_("That Is No Invitation"),
+    N_("This is not the text that is expected here. Copy the other person’s whole message once more."),
+    NULL, ALS_UI_NEXT_START },
+  { ALS_VISIT_ERROR_OLD_INVITATION, N_("This Invitation Is Over"),
+    N_("It has been used already, or it is too old. Ask the other person for a new one."),
+    N_("It has been used already, or it is too old. Make a new one."), ALS_UI_NEXT_START },
+  { ALS_VISIT_ERROR_NO_WAY, N_("No Way Between the Networks"),
+    N_("Both computers tried many times at the same moment, and nothing came through. Use a rendezvous server, or another network on one side."),
+    NULL, ALS_UI_NEXT_START },
 };
 
 void

@@ -94,6 +94,9 @@ char *als_connection_report_advise    (const AlsConnectionReport *self);
 char *als_connection_report_to_text   (const AlsConnectionReport *self);
 char *als_connection_report_to_json   (const AlsConnectionReport *self);
 
+/* Why TEXT is no STUN or TURN server: ERROR of als_ice_uri_parse (). Holds no login. (transfer full) */
+char *als_connection_describe_bad_server (const char *text, const GError *error);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AlsConnectionReport, als_connection_report_unref)
 
 G_END_DECLS

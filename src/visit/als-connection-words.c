@@ -11,6 +11,9 @@
 #include "visit/als-connection-words.h"
 
 #include <glib/gi18n.h>
+#include <string.h>
+
+#include "path/als-ice-uri.h"
 
 /* --- attempts ------------------------------------------------------------------------ */
 
@@ -445,4 +448,30 @@ als_network_report_list_facts (const AlsNetworkReport *self)
     add_fact (facts, "server-rtt", _("Round trip to the nearest server"),
               als_connection_words_round_trip (self->server_rtt_us));
   return facts;
+}
+
+/* --- servers ------------------------------------------------------------------------- */
+
+char *
+als_connection_describe_bad_server (const char *text, const GError *error)
+{
+  /* What follows the question mark may be a login. */
+  g_autofree char *cut = g_strndup (text, MIN (strcspn (text, "?"), 80));
+  g_autofree char *shown = g_utf8_make_valid (cut, -1);
+
+  switch (error->domain == ALS_ICE_URI_ERROR ? error->code : ALS_ICE_URI_ERROR_SCHEME)
+    {
+    /* Translators: %s in each is what was typed; stun:, turn: and the rest stay as they are */
+    case ALS_ICE_URI_ERROR_HOST:
+      return g_strdup_printf (_("“%s” has no usable host: write stun:example.org or stun:[2001:db8::1]"), shown);
+    case ALS_ICE_URI_ERROR_PORT:
+      return g_strdup_printf (_("“%s” has no usable port: a number from 1 to 65535 follows the host"), shown);
+    case ALS_ICE_URI_ERROR_LOGIN:
+      return g_strdup_printf (_("“%s”: turn: needs ?username=NAME&credential=PASSWORD, and stun: takes no login"), shown);
+    case ALS_ICE_URI_ERROR_PARAMETER:
+      return g_strdup_printf (_("“%s”: only username, credential and transport=udp or tcp may follow the question mark"), shown);
+    case ALS_ICE_URI_ERROR_SCHEME:
+    default:
+      return g_strdup_printf (_("“%s” is no server: it starts with stun:, turn: or turns:"), shown);
+    }
 }

@@ -44,6 +44,14 @@ typedef struct
   GError *problem;
   GError *error;
   AlsScreenReceiver *screen;
+  AlsConnectionReport *connection; /* nullable */
+  char *invitation;        /* nullable */
+  char *reply;             /* nullable */
+  gint64 next_mark_us;
+  guint n_marks;
+  gboolean is_clock_checked;
+  char **known_ice_servers; /* nullable */
+  guint local_port;
 
   /* TRANSFER */
   guint transfer_id;       /* from 1 on */

@@ -34,6 +34,9 @@ typedef enum
   ALS_VISIT_ERROR_PEER_PROTOCOL,
   ALS_VISIT_ERROR_STOPPED,           /* ended here */
   ALS_VISIT_ERROR_SCREEN,            /* the screen cannot be shared: see message */
+  ALS_VISIT_ERROR_BAD_INVITATION,    /* what was pasted is no invitation or reply, or not this one's */
+  ALS_VISIT_ERROR_OLD_INVITATION,    /* its time is over, or it was used */
+  ALS_VISIT_ERROR_NO_WAY,            /* without a server: both tried at many marks and never met */
 } AlsVisitError;
 
 G_END_DECLS

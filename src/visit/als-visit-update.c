@@ -19,6 +19,10 @@ als_visit_update_free (AlsVisitUpdate *self)
   g_clear_error (&self->problem);
   g_clear_error (&self->error);
   g_clear_object (&self->screen);
+  g_clear_pointer (&self->connection, als_connection_report_unref);
+  als_code_wipe_string (self->invitation);
+  als_code_wipe_string (self->reply);
+  g_strfreev (self->known_ice_servers);
   g_clear_error (&self->transfer_error);
   for (guint i = 0; i < self->n_files; i++)
     {

@@ -43,6 +43,14 @@ enum
   PROP_ERROR,
   PROP_SCREEN,
   PROP_TRANSFERS,
+  PROP_CONNECTION,
+  PROP_INVITATION,
+  PROP_REPLY,
+  PROP_NEXT_MARK_US,
+  PROP_N_MARKS,
+  PROP_IS_CLOCK_CHECKED,
+  PROP_KNOWN_ICE_SERVERS,
+  PROP_LOCAL_PORT,
   N_PROPS,
 };
 
@@ -164,6 +172,14 @@ errors_differ (const GError *a, const GError *b)
   return a->code != b->code || g_strcmp0 (a->message, b->message) != 0;
 }
 
+static gboolean
+lists_differ (char **a, char **b)
+{
+  if (a == NULL || b == NULL)
+    return a != b;
+  return !g_strv_equal ((const char *const *) a, (const char *const *) b);
+}
+
 static void
 apply_snapshot (AlsVisit *self, AlsVisitUpdate *now)
 {
@@ -185,6 +201,14 @@ apply_snapshot (AlsVisit *self, AlsVisitUpdate *now)
   notify_if (self, errors_differ (old->problem, now->problem), PROP_PROBLEM);
   notify_if (self, errors_differ (old->error, now->error), PROP_ERROR);
   notify_if (self, old->screen != now->screen, PROP_SCREEN);
+  notify_if (self, old->connection != now->connection, PROP_CONNECTION);
+  notify_if (self, g_strcmp0 (old->invitation, now->invitation) != 0, PROP_INVITATION);
+  notify_if (self, g_strcmp0 (old->reply, now->reply) != 0, PROP_REPLY);
+  notify_if (self, old->next_mark_us != now->next_mark_us, PROP_NEXT_MARK_US);
+  notify_if (self, old->n_marks != now->n_marks, PROP_N_MARKS);
+  notify_if (self, old->is_clock_checked != now->is_clock_checked, PROP_IS_CLOCK_CHECKED);
+  notify_if (self, lists_differ (old->known_ice_servers, now->known_ice_servers), PROP_KNOWN_ICE_SERVERS);
+  notify_if (self, old->local_port != now->local_port, PROP_LOCAL_PORT);
   notify_if (self, old->state != now->state, PROP_STATE);
   als_visit_update_free (old);
   g_object_thaw_notify (G_OBJECT (self));
@@ -262,6 +286,14 @@ als_visit_get_property (GObject *object, guint id, GValue *value, GParamSpec *ps
     case PROP_ERROR: g_value_set_boxed (value, self->now->error); break;
     case PROP_SCREEN: g_value_set_object (value, self->now->screen); break;
     case PROP_TRANSFERS: g_value_set_object (value, self->transfers); break;
+    case PROP_CONNECTION: g_value_set_boxed (value, self->now->connection); break;
+    case PROP_INVITATION: g_value_set_string (value, self->now->invitation); break;
+    case PROP_REPLY: g_value_set_string (value, self->now->reply); break;
+    case PROP_NEXT_MARK_US: g_value_set_int64 (value, self->now->next_mark_us); break;
+    case PROP_N_MARKS: g_value_set_uint (value, self->now->n_marks); break;
+    case PROP_IS_CLOCK_CHECKED: g_value_set_boolean (value, self->now->is_clock_checked); break;
+    case PROP_KNOWN_ICE_SERVERS: g_value_set_boxed (value, self->now->known_ice_servers); break;
+    case PROP_LOCAL_PORT: g_value_set_uint (value, self->now->local_port); break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
     }
 }
@@ -313,6 +345,14 @@ als_visit_class_init (AlsVisitClass *klass)
   props[PROP_ERROR] = g_param_spec_boxed ("error", NULL, NULL, G_TYPE_ERROR, flags);
   props[PROP_SCREEN] = g_param_spec_object ("screen", NULL, NULL, ALS_TYPE_SCREEN_RECEIVER, flags);
   props[PROP_TRANSFERS] = g_param_spec_object ("transfers", NULL, NULL, G_TYPE_LIST_MODEL, flags);
+  props[PROP_CONNECTION] = g_param_spec_boxed ("connection", NULL, NULL, ALS_TYPE_CONNECTION_REPORT, flags);
+  props[PROP_INVITATION] = g_param_spec_string ("invitation", NULL, NULL, NULL, flags);
+  props[PROP_REPLY] = g_param_spec_string ("reply", NULL, NULL, NULL, flags);
+  props[PROP_NEXT_MARK_US] = g_param_spec_int64 ("next-mark-us", NULL, NULL, 0, G_MAXINT64, 0, flags);
+  props[PROP_N_MARKS] = g_param_spec_uint ("n-marks", NULL, NULL, 0, G_MAXUINT, 0, flags);
+  props[PROP_IS_CLOCK_CHECKED] = g_param_spec_boolean ("is-clock-checked", NULL, NULL, FALSE, flags);
+  props[PROP_KNOWN_ICE_SERVERS] = g_param_spec_boxed ("known-ice-servers", NULL, NULL, G_TYPE_STRV, flags);
+  props[PROP_LOCAL_PORT] = g_param_spec_uint ("local-port", NULL, NULL, 0, G_MAXUINT16, 0, flags);
   g_object_class_install_properties (object_class, N_PROPS, props);
   signals[TRANSFER_ADDED] = g_signal_new ("transfer-added", G_TYPE_FROM_CLASS (klass),
                                           G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
@@ -471,6 +511,14 @@ const GError *als_visit_get_problem (AlsVisit *self) { return self->now->problem
 const GError *als_visit_get_error (AlsVisit *self) { return self->now->error; }
 AlsScreenReceiver *als_visit_get_screen (AlsVisit *self) { return self->now->screen; }
 GListModel *als_visit_get_transfers (AlsVisit *self) { return G_LIST_MODEL (self->transfers); }
+AlsConnectionReport *als_visit_get_connection (AlsVisit *self) { return self->now->connection; }
+const char *als_visit_get_invitation (AlsVisit *self) { return self->now->invitation; }
+const char *als_visit_get_reply (AlsVisit *self) { return self->now->reply; }
+gint64 als_visit_get_next_mark_us (AlsVisit *self) { return self->now->next_mark_us; }
+guint als_visit_get_n_marks (AlsVisit *self) { return self->now->n_marks; }
+gboolean als_visit_get_is_clock_checked (AlsVisit *self) { return self->now->is_clock_checked; }
+const char *const *als_visit_get_known_ice_servers (AlsVisit *self) { return (const char *const *) self->now->known_ice_servers; }
+guint als_visit_get_local_port (AlsVisit *self) { return self->now->local_port; }
 
 char *
 als_visit_dup_code_uri (AlsVisit *self)

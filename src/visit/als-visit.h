@@ -12,6 +12,7 @@
 #include "media/als-screen-receiver.h"
 #include "path/als-path-kind.h"
 #include "transfer/als-transfer.h"
+#include "visit/als-connection-report.h"
 #include "visit/als-visit-error.h"
 
 G_BEGIN_DECLS
@@ -60,7 +61,20 @@ typedef struct
   const char *download_folder;  /* NULL: the user's Downloads */
   AlsScreenKind screen;         /* what the inviter shares */
   const char *display;          /* X11; NULL: $DISPLAY */
+  const char *const *ice_servers; /* als_ice_uri_parse ()'s forms; beside those of the rendezvous server */
+  uint16_t local_port;          /* TCP, fixed by the user; 0: any */
+  uint16_t last_local_port;     /* the one that worked last, tried first; 0: none */
+  gboolean no_port_mapping;
+  const char *const *ntp_servers; /* HOST or HOST:PORT, for invitations; NULL: none */
 } AlsVisitConfig;
+
+/* What was pasted. */
+typedef enum
+{
+  ALS_VISIT_TEXT_OTHER,
+  ALS_VISIT_TEXT_INVITATION,
+  ALS_VISIT_TEXT_REPLY,
+} AlsVisitText;
 
 /* A transfer as the visit's thread sees it. */
 #define ALS_TYPE_VISIT_TRANSFER (als_visit_transfer_get_type ())
@@ -97,6 +111,14 @@ G_DECLARE_FINAL_TYPE (AlsVisit, als_visit, ALS, VISIT, GObject)
  *   error          GError *        why it ENDED
  *   screen         AlsScreenReceiver *  nullable: the picture we see
  *   transfers      GListModel of AlsVisitTransfer, newest last
+ *   connection     AlsConnectionReport *  nullable; a new one whenever something in it changed
+ *   invitation     char *          nullable; text 1, to be copied, from CODE_READY on; NULL once used
+ *   reply          char *          nullable; text 2, to be copied
+ *   next-mark-us   gint64          g_get_monotonic_time (): when both sides try next; 0: not yet
+ *   n-marks        guint           how often both tried
+ *   is-clock-checked gboolean      the marks are by a clock that an NTP server corrected
+ *   known-ice-servers GStrv        nullable; the last list from a rendezvous server, without logins
+ *   local-port     guint           TCP port in use, 0: none (yet)
  * Signals:
  *   transfer-added (AlsVisitTransfer *)
  *   wrong-code     (guint tries_left)   inviter and joiner: a try failed, it goes on
@@ -106,6 +128,20 @@ AlsVisit           *als_visit_new               (const AlsVisitConfig *config);
 void                als_visit_invite            (AlsVisit *self);
 /* FALSE: TEXT is no code (ALS_VISIT_ERROR_BAD_CODE); nothing was started. After ENDED with a wrong, unknown or busy code, or while IDLE, it may be called (again). */
 gboolean            als_visit_join              (AlsVisit *self, const char *text, GError **error);
+/* Invitations without a server: two texts that people carry by any chat, and six digits that they speak.
+ *
+ * Inviter: REACHING_SERVER while our addresses are learned; CODE_READY with `invitation`, and in `code` the
+ * six digits to be spoken, once the reply is pasted; LOOKING from als_visit_paste_reply () on, with
+ * `next-mark-us` and `n-marks`. Joiner: REACHING_SERVER, then LOOKING with `reply`. Both go on to ASKING when
+ * they met. Three minutes of marks without a meeting end it with ALS_VISIT_ERROR_NO_WAY. */
+void                als_visit_make_invitation   (AlsVisit *self);
+AlsVisitText        als_visit_classify_text     (const char *text);
+/* FALSE: ALS_VISIT_ERROR_BAD_INVITATION or BAD_CODE; nothing was started. TEXT: surrounding words and line
+ * breaks do no harm. DIGITS: the six spoken ones. */
+gboolean            als_visit_paste_invitation  (AlsVisit *self, const char *text, const char *digits, GError **error);
+/* FALSE: ALS_VISIT_ERROR_BAD_INVITATION (it is none, or another invitation's); it may be called again. A reply
+ * with wrong digits ends the visit: ALS_VISIT_ERROR_WRONG_CODE. */
+gboolean            als_visit_paste_reply       (AlsVisit *self, const char *text, GError **error);
 /* TEXT is the code that this visit shows at the moment: a window asks this of its own visits before it
  * joins (ALS_VISIT_ERROR_OWN_CODE). */
 gboolean            als_visit_shows_code        (AlsVisit *self, const char *text);
@@ -139,5 +175,13 @@ const GError       *als_visit_get_problem       (AlsVisit *self);
 const GError       *als_visit_get_error         (AlsVisit *self);
 AlsScreenReceiver  *als_visit_get_screen        (AlsVisit *self);
 GListModel         *als_visit_get_transfers     (AlsVisit *self);
+AlsConnectionReport *als_visit_get_connection   (AlsVisit *self); /* (transfer none) (nullable) */
+const char         *als_visit_get_invitation    (AlsVisit *self);
+const char         *als_visit_get_reply         (AlsVisit *self);
+gint64              als_visit_get_next_mark_us  (AlsVisit *self);
+guint               als_visit_get_n_marks       (AlsVisit *self);
+gboolean            als_visit_get_is_clock_checked (AlsVisit *self);
+const char *const  *als_visit_get_known_ice_servers (AlsVisit *self);
+guint               als_visit_get_local_port    (AlsVisit *self);
 
 G_END_DECLS

@@ -287,6 +287,15 @@ struct _AlsVisit
   guint n_sent;
   char *joined;
   guint kinds;
+  AlsConnectionReport *connection;
+  char *invitation, *reply;
+  gint64 next_mark_us;
+  guint n_marks;
+  gboolean is_clock_checked;
+  char *pasted, *digits;
+  GStrv ice_servers;
+  guint local_port;
+  gboolean no_port_mapping;
 };
 
 G_DEFINE_FINAL_TYPE (AlsVisit, als_visit, G_TYPE_OBJECT)
@@ -294,6 +303,8 @@ G_DEFINE_FINAL_TYPE (AlsVisit, als_visit, G_TYPE_OBJECT)
 static const char *const property_names[] = {
   "state", "is-inviter", "code", "code-expires", "reach", "tries-left", "peer-name", "permission",
   "is-sharing", "path-kind", "path-remote", "rtt-us", "problem", "error", "screen", "transfers",
+  "connection", "invitation", "reply", "next-mark-us", "n-marks", "is-clock-checked",
+  "known-ice-servers", "local-port",
 };
 
 static void
@@ -311,6 +322,12 @@ als_visit_finalize (GObject *object)
   g_free (self->peer_name);
   g_free (self->path_remote);
   g_free (self->joined);
+  g_clear_pointer (&self->connection, als_connection_report_unref);
+  g_free (self->invitation);
+  g_free (self->reply);
+  g_free (self->pasted);
+  g_free (self->digits);
+  g_strfreev (self->ice_servers);
   g_clear_error (&self->problem);
   g_clear_error (&self->error);
   g_clear_object (&self->screen);
@@ -349,6 +366,9 @@ als_visit_new (const AlsVisitConfig *config)
   AlsVisit *self = g_object_new (ALS_TYPE_VISIT, NULL);
 
   self->kinds = config->allowed_kinds;
+  self->ice_servers = g_strdupv ((GStrv) config->ice_servers);
+  self->local_port = config->local_port;
+  self->no_port_mapping = config->no_port_mapping;
   self->reach = config->servers != NULL && config->servers[0] != NULL ? ALS_VISIT_REACH_ANYWHERE
                 : config->listen                                      ? ALS_VISIT_REACH_NETWORK
                                                                       : ALS_VISIT_REACH_MACHINE;
@@ -385,6 +405,56 @@ als_visit_join (AlsVisit *self, const char *text, GError **error)
   g_free (self->joined);
   self->joined = g_strdup (text);
   als_fake_visit_set_state (self, ALS_VISIT_REACHING_SERVER);
+  return TRUE;
+}
+
+void
+als_visit_make_invitation (AlsVisit *self)
+{
+  self->is_inviter = TRUE;
+  als_fake_visit_set_state (self, ALS_VISIT_REACHING_SERVER);
+}
+
+AlsVisitText
+als_visit_classify_text (const char *text)
+{
+  return strstr (text, ALS_FAKE_INVITATION) != NULL ? ALS_VISIT_TEXT_INVITATION
+         : strstr (text, ALS_FAKE_REPLY) != NULL    ? ALS_VISIT_TEXT_REPLY
+                                                    : ALS_VISIT_TEXT_OTHER;
+}
+
+gboolean
+als_visit_paste_invitation (AlsVisit *self, const char *text, const char *digits, GError **error)
+{
+  if (als_visit_classify_text (text) != ALS_VISIT_TEXT_INVITATION)
+    {
+      g_set_error_literal (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_INVITATION, "no invitation");
+      return FALSE;
+    }
+  if (strlen (digits) != 6)
+    {
+      g_set_error_literal (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_CODE, "no digits");
+      return FALSE;
+    }
+  g_free (self->pasted);
+  self->pasted = g_strdup (text);
+  g_free (self->digits);
+  self->digits = g_strdup (digits);
+  als_fake_visit_set_state (self, ALS_VISIT_REACHING_SERVER);
+  return TRUE;
+}
+
+gboolean
+als_visit_paste_reply (AlsVisit *self, const char *text, GError **error)
+{
+  if (als_visit_classify_text (text) != ALS_VISIT_TEXT_REPLY)
+    {
+      g_set_error_literal (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_INVITATION, "no reply");
+      return FALSE;
+    }
+  g_free (self->pasted);
+  self->pasted = g_strdup (text);
+  als_fake_visit_set_state (self, ALS_VISIT_LOOKING);
   return TRUE;
 }
 
@@ -472,6 +542,14 @@ const GError *als_visit_get_problem (AlsVisit *self) { return self->problem; }
 const GError *als_visit_get_error (AlsVisit *self) { return self->error; }
 AlsScreenReceiver *als_visit_get_screen (AlsVisit *self) { return self->screen; }
 GListModel *als_visit_get_transfers (AlsVisit *self) { return G_LIST_MODEL (self->transfers); }
+AlsConnectionReport *als_visit_get_connection (AlsVisit *self) { return self->connection; }
+const char *als_visit_get_invitation (AlsVisit *self) { return self->invitation; }
+const char *als_visit_get_reply (AlsVisit *self) { return self->reply; }
+gint64 als_visit_get_next_mark_us (AlsVisit *self) { return self->next_mark_us; }
+guint als_visit_get_n_marks (AlsVisit *self) { return self->n_marks; }
+gboolean als_visit_get_is_clock_checked (AlsVisit *self) { return self->is_clock_checked; }
+const char *const *als_visit_get_known_ice_servers (AlsVisit *self) { return NULL; }
+guint als_visit_get_local_port (AlsVisit *self) { return self->local_port; }
 
 /* Driven by tests ----------------------------------------------------------------------------- */
 
@@ -542,6 +620,62 @@ als_fake_visit_set_path (AlsVisit *self, AlsPathKind kind, const char *remote, g
   notify (self, "path-kind");
   notify (self, "path-remote");
   notify (self, "rtt-us");
+}
+
+void
+als_fake_visit_set_connection (AlsVisit *self, AlsConnectionReport *report)
+{
+  g_clear_pointer (&self->connection, als_connection_report_unref);
+  if (report != NULL)
+    self->connection = als_connection_report_ref (report);
+  notify (self, "connection");
+}
+
+void
+als_fake_visit_set_invitation (AlsVisit *self, const char *digits)
+{
+  g_free (self->invitation);
+  self->invitation = g_strdup (ALS_FAKE_INVITATION);
+  notify (self, "invitation");
+  als_fake_visit_set_code (self, digits, 10 * 60);
+}
+
+void
+als_fake_visit_set_reply (AlsVisit *self)
+{
+  g_free (self->reply);
+  self->reply = g_strdup (ALS_FAKE_REPLY);
+  notify (self, "reply");
+  als_fake_visit_set_state (self, ALS_VISIT_LOOKING);
+}
+
+void
+als_fake_visit_set_marks (AlsVisit *self, guint n, gint64 next_us, gboolean is_clock_checked)
+{
+  self->n_marks = n;
+  self->next_mark_us = next_us;
+  self->is_clock_checked = is_clock_checked;
+  notify (self, "n-marks");
+  notify (self, "next-mark-us");
+  notify (self, "is-clock-checked");
+}
+
+const char *
+als_fake_visit_get_pasted (AlsVisit *self)
+{
+  return self->pasted;
+}
+
+const char *
+als_fake_visit_get_digits (AlsVisit *self)
+{
+  return self->digits;
+}
+
+const char *const *
+als_fake_visit_get_ice_servers (AlsVisit *self)
+{
+  return (const char *const *) self->ice_servers;
 }
 
 void

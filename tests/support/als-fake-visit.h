@@ -15,6 +15,10 @@ G_BEGIN_DECLS
 #define ALS_FAKE_CODE "482 913 607 154"
 extern gboolean als_fake_visit_auto_code;
 
+/* What stands for a text of an invitation. */
+#define ALS_FAKE_INVITATION "alongside-invitation:BgAAq1r4sZ0p3yQ7vN9oXk5cT2mWb8uHdLjEfGiKlMnOpQrStUvWxYz0123456789-_AbCdEfGhIjKlMnOpQrStUvWxYz"
+#define ALS_FAKE_REPLY "alongside-reply:CwAAf7Gk2LmPqR9sTuVwXyZ0123456789-_AbCdEfGhIjKlMnOpQrStUvWxYzBgAAq1r4sZ0p3yQ7vN9oXk5cT2"
+
 void als_fake_visit_set_state      (AlsVisit *self, AlsVisitState state);
 /* CODE: NULL: none. LIFETIME_S: from now. */
 void als_fake_visit_set_code       (AlsVisit *self, const char *code, guint lifetime_s);
@@ -24,6 +28,13 @@ void als_fake_visit_set_permission (AlsVisit *self, AlsVisitPermission permissio
 void als_fake_visit_set_sharing    (AlsVisit *self, gboolean sharing);
 void als_fake_visit_set_path       (AlsVisit *self, AlsPathKind kind, const char *remote,
                                     gint64 rtt_us);
+/* REPORT: (nullable), a reference is taken. */
+void als_fake_visit_set_connection (AlsVisit *self, AlsConnectionReport *report);
+/* The inviting side has its text; DIGITS are to be spoken. */
+void als_fake_visit_set_invitation (AlsVisit *self, const char *digits);
+/* The joining side has its text, and tries. */
+void als_fake_visit_set_reply      (AlsVisit *self);
+void als_fake_visit_set_marks      (AlsVisit *self, guint n, gint64 next_us, gboolean is_clock_checked);
 /* -1: none. */
 void als_fake_visit_set_problem    (AlsVisit *self, int code);
 void als_fake_visit_end            (AlsVisit *self, AlsVisitError code);
@@ -46,5 +57,8 @@ int         als_fake_visit_get_answer  (AlsVisit *self);  /* AlsVisitPermission,
 guint       als_fake_visit_get_n_sent  (AlsVisit *self);  /* files */
 const char *als_fake_visit_get_joined  (AlsVisit *self);  /* nullable */
 guint       als_fake_visit_get_kinds   (AlsVisit *self);
+const char *als_fake_visit_get_pasted  (AlsVisit *self);  /* nullable */
+const char *als_fake_visit_get_digits  (AlsVisit *self);  /* nullable */
+const char *const *als_fake_visit_get_ice_servers (AlsVisit *self);
 
 G_END_DECLS

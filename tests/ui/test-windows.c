@@ -759,7 +759,7 @@ test_every_error_has_its_own_sentence (void)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
-  for (int code = ALS_VISIT_ERROR_OFFLINE; code <= ALS_VISIT_ERROR_SCREEN; code++)
+  for (int code = ALS_VISIT_ERROR_OFFLINE; code <= ALS_VISIT_ERROR_NO_WAY; code++)
     {
       g_autoptr (GError) error = g_error_new (ALS_VISIT_ERROR, code, "secret 482 913");
       g_autofree char *details = als_ui_error_to_details (error);

@@ -10,6 +10,8 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "path/als-ice-uri.h"
+
 static AlsNetworkReport *
 make_network (AlsNatDependence mapping, AlsNatDependence filtering)
 {
@@ -333,6 +335,26 @@ test_empty_report_is_told (void)
   g_assert_null (als_connection_report_advise (report));
 }
 
+static void
+test_bad_server_is_told_without_its_login (void)
+{
+  static const char *const texts[] = {
+    "example.org", "stun:", "stun:h:0", "turn:h", "turn:h?credential=hush&x=hush",
+  };
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      char *sentence;
+
+      g_assert_null (als_ice_uri_parse (texts[i], &error));
+      sentence = als_connection_describe_bad_server (texts[i], error);
+      g_assert_null (strstr (sentence, "hush"));
+      g_assert_true (g_hash_table_add (seen, sentence));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -353,6 +375,7 @@ main (int argc, char **argv)
   TEST ("forbidden-by-setting-is-said-first", test_forbidden_by_setting_is_said_first);
   TEST ("copied-report-holds-no-address", test_copied_report_holds_no_address);
   TEST ("json-can-be-read-back", test_json_can_be_read_back);
+  TEST ("bad-server-is-told-without-its-login", test_bad_server_is_told_without_its_login);
   TEST ("empty-report-is-told", test_empty_report_is_told);
   return g_test_run ();
 }

@@ -548,6 +548,8 @@ send_messages (AlsMessageLink *self)
 
       if (!has_something_for (self, may))
         may = MAY_NOTHING;
+      if (get_queued (self) == self->packet_len)
+        als_message_window_starved (&self->window);
       if (may == MAY_NOTHING && !is_ack_due (self))
         break;
       if (may != MAY_NOTHING)

@@ -21,6 +21,11 @@
 /* Of each message in the mean. */
 #define LASTING_SHARE (1 / 16.0)
 
+/* What was carried is looked at so often, and not within a round trip. What it was while work was waiting
+ * counts; later, without work, there may be as much more each time. */
+#define CARRIED_INTERVAL_US (100 * 1000)
+#define CARRIED_GROWTH 1.1
+
 #define BASE_PART_US (60 * (int64_t) G_USEC_PER_SEC)
 #define MIN_STANDING_PART_US (30 * 1000)
 
@@ -205,6 +210,29 @@ note_lasting (AlsMessageWindow *self, int64_t lasting_us)
     self->lasting_us += (lasting_us - self->lasting_us) * LASTING_SHARE;
 }
 
+void
+als_message_window_starved (AlsMessageWindow *self)
+{
+  self->starved = TRUE;
+}
+
+static void
+note_carried (AlsMessageWindow *self, int64_t now_us)
+{
+  int64_t took_us = now_us - self->carried_us;
+
+  if (took_us < MAX (CARRIED_INTERVAL_US, self->srtt_us))
+    return;
+  if (!self->starved)
+    self->carried = (double) (self->acked_bytes - self->carried_from) * G_USEC_PER_SEC
+                    / (double) took_us;
+  else
+    self->carried *= CARRIED_GROWTH;
+  self->carried_us = now_us;
+  self->carried_from = self->acked_bytes;
+  self->starved = FALSE;
+}
+
 gboolean
 als_message_window_acked (AlsMessageWindow *self, uint64_t total, int64_t delay_us, int64_t now_us)
 {
@@ -226,6 +254,7 @@ als_message_window_acked (AlsMessageWindow *self, uint64_t total, int64_t delay_
     }
   if (sent_us != 0 && delay_us >= 0)
     add_sample (self, now_us - sent_us - delay_us, now_us);
+  note_carried (self, now_us);
   if (acked > 0 && self->srtt_us != 0)
     adjust (self, (size_t) acked, in_flight);
   return TRUE;
@@ -262,11 +291,15 @@ als_message_window_get_min_rtt (const AlsMessageWindow *self)
 uint64_t
 als_message_window_get_rate (const AlsMessageWindow *self)
 {
+  double full;
+
   if (self->srtt_us == 0)
     return 0;
   /* What a full window amounts to: its bytes are under way until their acknowledgement comes. */
-  return (uint64_t) (self->limit_bytes * (double) G_USEC_PER_SEC
-                     / MAX (MAX ((double) self->srtt_us, self->lasting_us), 1000));
+  full = self->limit_bytes * (double) G_USEC_PER_SEC
+         / MAX (MAX ((double) self->srtt_us, self->lasting_us), 1000);
+  /* It may never be full: then something below was in the way. */
+  return (uint64_t) (self->carried > 0 ? MIN (full, self->carried) : full);
 }
 
 double

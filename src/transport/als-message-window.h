@@ -32,6 +32,10 @@ typedef struct
   uint64_t round_end;    /* sent_bytes when this round began */
   int64_t srtt_us;       /* 0: unknown */
   double lasting_us;     /* from a byte's leaving to its acknowledgement, which the peer may have kept */
+  double carried;        /* bytes a second, last shown while work was waiting; 0: never */
+  int64_t carried_us;    /* when this interval began */
+  uint64_t carried_from; /* acked_bytes then */
+  gboolean starved;      /* in this interval there was nothing to send for a moment */
   AlsMinFilter base;     /* the path without a queue: least of one to two minutes */
   AlsMinFilter standing; /* the path with the queue that stays: least of the last round trips */
 } AlsMessageWindow;
@@ -42,6 +46,8 @@ void     als_message_window_clear         (AlsMessageWindow *self);
 void     als_message_window_set_rtt       (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us);
 void     als_message_window_sent          (AlsMessageWindow *self, size_t len, size_t frame_bytes,
                                            int64_t now_us);
+/* Everything has been sent, and more would have been. */
+void     als_message_window_starved       (AlsMessageWindow *self);
 /* TOTAL: bytes the peer received ever; DELAY_US: how long it kept the acknowledgement, -1: too long to
  * tell the round trip. FALSE: nonsense. */
 gboolean als_message_window_acked         (AlsMessageWindow *self, uint64_t total, int64_t delay_us,

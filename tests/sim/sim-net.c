@@ -14,6 +14,9 @@
 #define SEALED_CONTROL 0xb0
 #define EPOCH_MASK 0x0f
 
+/* A stream waits so long for what was lost on its way. */
+#define REPAIR_US (400 * 1000)
+
 void
 sim_net_init (SimNet *self, guint64 seed)
 {
@@ -54,9 +57,9 @@ sim_net_chance (SimNet *self, guint percent)
 }
 
 void
-sim_line_init (SimLine *self, const SimLineConfig *config, gboolean ordered)
+sim_line_init (SimLine *self, const SimLineConfig *config, SimLineType type)
 {
-  *self = (SimLine){ .config = *config, .ordered = ordered };
+  *self = (SimLine){ .config = *config, .type = type };
   self->counters = g_byte_array_new ();
 }
 
@@ -74,8 +77,8 @@ sim_line_get_queue (const SimLine *self, int64_t now_us)
   return (size_t) ((self->busy_until_us - now_us) * self->config.rate / G_USEC_PER_SEC);
 }
 
-gboolean
-sim_line_check (SimLine *self, const uint8_t *data, size_t len)
+static gboolean
+check_packet (SimLine *self, const uint8_t *data, size_t len)
 {
   guint8 kind = len > 9 ? data[0] & ~EPOCH_MASK : 0;
   guint8 epoch = len > 9 ? data[0] & EPOCH_MASK : 0;
@@ -105,6 +108,24 @@ sim_line_check (SimLine *self, const uint8_t *data, size_t len)
   return TRUE;
 }
 
+gboolean
+sim_line_check (SimLine *self, const uint8_t *data, size_t len)
+{
+  if (self->type != SIM_LINE_STREAM)
+    return check_packet (self, data, len);
+  /* Whole records, each with its length before it. */
+  while (len >= 2)
+    {
+      size_t n = (size_t) data[0] << 8 | data[1];
+
+      if (n + 2 > len || !check_packet (self, data + 2, n))
+        return FALSE;
+      data += 2 + n;
+      len -= 2 + n;
+    }
+  return len == 0;
+}
+
 static gboolean
 is_earlier (const SimPacket *a, const SimPacket *b)
 {
@@ -126,6 +147,30 @@ push (SimNet *self, SimPacket packet)
   *PACKET (self, i) = packet;
 }
 
+static void
+send_pieces (SimNet *self, SimLine *line, SimPacket packet, const uint8_t *data)
+{
+  size_t left = packet.len;
+  int64_t at_us = line->busy_until_us + line->config.delay_us;
+
+  if (sim_net_random (self) % 10000 < line->config.loss)
+    at_us += REPAIR_US;
+  line->last_us = MAX (at_us, line->last_us);
+  while (left > 0)
+    {
+      packet.len = (size_t) sim_net_between (self, 1, 6000);
+      packet.len = MIN (left, packet.len);
+      packet.at_us = line->last_us;
+      packet.data = g_memdup2 (data, packet.len);
+      push (self, packet);
+      data += packet.len;
+      left -= packet.len;
+      /* The rest may come with what follows, or be cut off with the connection. */
+      if (sim_net_chance (self, 20))
+        line->last_us += sim_net_between (self, 0, 3000);
+    }
+}
+
 gboolean
 sim_net_send (SimNet *self, SimLine *line, guint path, guint to, const uint8_t *data, size_t len,
               int64_t now_us)
@@ -136,7 +181,7 @@ sim_net_send (SimNet *self, SimLine *line, guint path, guint to, const uint8_t *
   guint copies = 1;
 
   self->n_packets++;
-  if (line->ordered && !fits)
+  if (line->type != SIM_LINE_DATAGRAMS && !fits)
     return FALSE;
   if (!fits)
     return TRUE; /* lost, as in any router */
@@ -144,7 +189,12 @@ sim_net_send (SimNet *self, SimLine *line, guint path, guint to, const uint8_t *
                         + (int64_t) (len * G_USEC_PER_SEC / config->rate);
   if (line->silent)
     return TRUE;
-  if (!line->ordered)
+  if (line->type == SIM_LINE_STREAM)
+    {
+      send_pieces (self, line, packet, data);
+      return TRUE;
+    }
+  if (line->type == SIM_LINE_DATAGRAMS)
     {
       guint64 dice = sim_net_random (self);
 
@@ -154,9 +204,9 @@ sim_net_send (SimNet *self, SimLine *line, guint path, guint to, const uint8_t *
   for (guint i = 0; i < copies; i++)
     {
       packet.at_us = line->busy_until_us + config->delay_us;
-      if (!line->ordered && config->jitter_us > 0)
+      if (line->type == SIM_LINE_DATAGRAMS && config->jitter_us > 0)
         packet.at_us += sim_net_between (self, 0, config->jitter_us);
-      if (line->ordered)
+      if (line->type != SIM_LINE_DATAGRAMS)
         line->last_us = packet.at_us = MAX (packet.at_us, line->last_us);
       packet.data = g_memdup2 (data, len);
       push (self, packet);

@@ -15,13 +15,20 @@ typedef struct
   int64_t delay_us;
   int64_t jitter_us;   /* more delay, at random: packets overtake each other */
   size_t queue_bytes;
-  guint loss, twice;   /* of 10,000 packets */
+  guint loss, twice;   /* of 10,000 packets; of a stream, LOSS makes what follows wait */
 } SimLineConfig;
+
+typedef enum
+{
+  SIM_LINE_DATAGRAMS,
+  SIM_LINE_MESSAGES,   /* nothing is lost but by silence, nothing overtakes */
+  SIM_LINE_STREAM,     /* the same, and cut anyhow; a full queue is ordinary */
+} SimLineType;
 
 typedef struct
 {
   SimLineConfig config;
-  gboolean ordered;    /* messages: nothing is lost but by silence, nothing overtakes */
+  SimLineType type;
   gboolean silent;     /* everything is lost */
   int64_t busy_until_us;
   int64_t last_us;     /* arrival of the last packet, if ordered */
@@ -55,13 +62,13 @@ guint64  sim_net_random   (SimNet *self);
 int64_t  sim_net_between  (SimNet *self, int64_t min, int64_t max);
 gboolean sim_net_chance   (SimNet *self, guint percent);
 
-void     sim_line_init    (SimLine *self, const SimLineConfig *config, gboolean ordered);
+void     sim_line_init    (SimLine *self, const SimLineConfig *config, SimLineType type);
 void     sim_line_clear   (SimLine *self);
 /* What waits before the line. */
 size_t   sim_line_get_queue (const SimLine *self, int64_t now_us);
-/* FALSE: the sealed packet's counter was used before under the same key. */
+/* FALSE: a sealed packet's counter was used before under the same key. */
 gboolean sim_line_check   (SimLine *self, const uint8_t *data, size_t len);
-/* A packet sets out on LINE, to side TO of PATH. FALSE: an ordered line's queue overflows. */
+/* A packet sets out on LINE, to side TO of PATH. FALSE: an ordered line's queue is full. */
 gboolean sim_net_send     (SimNet *self, SimLine *line, guint path, guint to, const uint8_t *data,
                            size_t len, int64_t now_us);
 /* INT64_MAX: nothing is under way. */

@@ -44,7 +44,7 @@
 /* Memory beside the sessions' windows: a UDP link has pseudo-TCP's buffers, never touched as a rule. */
 #define BASE_MEMORY (16 * MIB)
 #define UDP_LINK_MEMORY (24 * MIB)
-#define MESSAGE_LINK_MEMORY (1 * MIB)
+#define MESSAGE_LINK_MEMORY (2 * MIB)
 /* The relay in the server: what it holds in each direction. */
 #define RELAY_QUEUE (64 * KIB)
 
@@ -73,7 +73,8 @@ struct _Path
   AlsCarrierType carrier;
   gboolean doomed;     /* some death was decided */
   gboolean lossy;
-  uint64_t rate_limit; /* of messages */
+  uint64_t rate_limit; /* of the relay */
+  int64_t ready_us;    /* when side 0 had it; 0: not yet */
   End ends[2];
 };
 
@@ -177,10 +178,15 @@ output (const AlsPacket *packets, guint n, gpointer user_data)
 
   for (guint i = 0; i < n; i++)
     {
+      gboolean taken = sim_net_send (&sim->net, &end->line, path->index, !end->side,
+                                     packets[i].data, packets[i].len, sim->now_us);
+
+      /* What is refused is offered again. */
+      if (!taken && path->kind != ALS_PATH_SIGNAL_RELAY)
+        return i;
       if (!sim_line_check (&end->line, packets[i].data, packets[i].len))
         fail (sim, "path %u, side %u: a counter was used twice", path->index, end->side);
-      if (!sim_net_send (&sim->net, &end->line, path->index, !end->side, packets[i].data,
-                         packets[i].len, sim->now_us))
+      if (!taken)
         fail (sim, "path %u, side %u: the relay holds more than it said it would", path->index,
               end->side);
     }
@@ -193,7 +199,7 @@ draw_line (Sim *self, Path *path, SimLineConfig *config)
   SimNet *net = &self->net;
 
   config->delay_us = sim_net_between (net, 1, 60) * MS;
-  if (path->carrier == ALS_CARRIER_MESSAGES)
+  if (path->kind == ALS_PATH_SIGNAL_RELAY)
     {
       config->rate = path->rate_limit;
       config->queue_bytes = RELAY_QUEUE;
@@ -201,6 +207,14 @@ draw_line (Sim *self, Path *path, SimLineConfig *config)
     }
   config->rate = (uint64_t) sim_net_between (net, 500, 8000) * 1000;
   config->queue_bytes = MAX (config->rate / 20, 32 * KIB);
+  if (path->carrier != ALS_CARRIER_DATAGRAMS)
+    {
+      /* Deep: the one below would fill it. */
+      config->queue_bytes = MAX (config->rate / 2, 512 * KIB);
+      config->loss = path->carrier == ALS_CARRIER_STREAM && sim_net_chance (net, 30)
+                       ? (guint) sim_net_between (net, 1, 200) : 0;
+      return;
+    }
   if (sim_net_chance (net, 40))
     config->loss = (guint) sim_net_between (net, 1, 200);
   if (sim_net_chance (net, 30))
@@ -222,22 +236,34 @@ give_birth (Sim *self, AlsPathKind good_kind)
   Path *path = g_new0 (Path, 1);
   AlsLinkConfig config = { 0 };
   static const AlsPathKind kinds[] = {
-    ALS_PATH_SIGNAL_RELAY, ALS_PATH_SIGNAL_RELAY, ALS_PATH_TURN_UDP, ALS_PATH_DIRECT_UDP,
+    ALS_PATH_SIGNAL_RELAY, ALS_PATH_SIGNAL_RELAY, ALS_PATH_TURN_TCP, ALS_PATH_TURN_UDP,
+    ALS_PATH_DIRECT_UDP, ALS_PATH_DIRECT_TCP, ALS_PATH_DIRECT_TCP,
   };
+  static const AlsCarrierType carriers[] = {
+    [ALS_PATH_SIGNAL_RELAY] = ALS_CARRIER_MESSAGES, [ALS_PATH_TURN_TCP] = ALS_CARRIER_MESSAGES,
+    [ALS_PATH_TURN_UDP] = ALS_CARRIER_DATAGRAMS, [ALS_PATH_DIRECT_UDP] = ALS_CARRIER_DATAGRAMS,
+    [ALS_PATH_DIRECT_TCP] = ALS_CARRIER_STREAM,
+  };
+  static const SimLineType line_types[] = {
+    [ALS_CARRIER_DATAGRAMS] = SIM_LINE_DATAGRAMS, [ALS_CARRIER_STREAM] = SIM_LINE_STREAM,
+    [ALS_CARRIER_MESSAGES] = SIM_LINE_MESSAGES,
+  };
+  gboolean both_speak;
 
   path->sim = self;
   path->index = self->paths->len;
   path->kind = good_kind;
   if (good_kind == ALS_PATH_NONE)
     path->kind = kinds[sim_net_between (&self->net, 0, G_N_ELEMENTS (kinds) - 1)];
-  path->carrier = path->kind == ALS_PATH_SIGNAL_RELAY ? ALS_CARRIER_MESSAGES
-                                                      : ALS_CARRIER_DATAGRAMS;
+  path->carrier = carriers[path->kind];
   path->rate_limit = (uint64_t) sim_net_between (&self->net, 500, 4000) * 1000;
   config.carrier = path->carrier;
   config.kind = path->kind;
   config.lan = sim_net_chance (&self->net, 20);
   memset (config.session_secret, (int) self->seed, sizeof config.session_secret);
-  if (path->carrier == ALS_CARRIER_MESSAGES)
+  /* Simultaneous open. */
+  both_speak = path->carrier == ALS_CARRIER_STREAM && sim_net_chance (&self->net, 50);
+  if (path->kind == ALS_PATH_SIGNAL_RELAY)
     {
       config.rate_limit = path->rate_limit;
       config.backlog_limit = RELAY_QUEUE;
@@ -251,15 +277,15 @@ give_birth (Sim *self, AlsPathKind good_kind)
       draw_line (self, path, &line);
       if (good_kind != ALS_PATH_NONE)
         line = (SimLineConfig){ .rate = 8000000, .delay_us = 30 * MS, .queue_bytes = 400 * KIB };
-      sim_line_init (&end->line, &line, path->carrier == ALS_CARRIER_MESSAGES);
+      sim_line_init (&end->line, &line, line_types[path->carrier]);
       path->lossy |= is_lossy (&line);
       end->path = path;
       end->side = i;
       end->dirty = TRUE;
       config.role = i == 0 ? ALS_ROLE_INVITER : ALS_ROLE_JOINER;
-      config.speaks_first = i == 0;
-      config.path_id = path->index * 2;
-      end->link = path->carrier == ALS_CARRIER_MESSAGES
+      config.speaks_first = i == 0 || both_speak;
+      config.path_id = path->index * 2 + i;
+      end->link = path->carrier != ALS_CARRIER_DATAGRAMS
                     ? als_message_link_new (&config, output, end, self->now_us)
                     : als_udp_link_new (&config, output, end, self->now_us);
     }
@@ -408,7 +434,13 @@ change_something (Sim *self)
       self->change_us = self->now_us + CALM_US;
     }
   else if (dice < 45 && self->n_alive < MAX_ALIVE && self->now_us >= self->no_births_until_us)
-    give_birth (self, ALS_PATH_NONE);
+    {
+      give_birth (self, ALS_PATH_NONE);
+      /* A punch may bring two connections. */
+      if (((Path *) self->paths->pdata[self->paths->len - 1])->carrier == ALS_CARRIER_STREAM
+          && sim_net_chance (net, 50))
+        give_birth (self, ALS_PATH_DIRECT_TCP);
+    }
   else if (dice < 80 && self->n_alive > 0)
     kill_path (self, pick_path (self));
   else if (dice < 83 && self->n_alive > 0)
@@ -714,7 +746,7 @@ get_probe_bound (const Path *path, guint side)
   uint64_t rate = line->rate;
 
   /* A relay carries no more than its backlog in a round trip. */
-  if (path->carrier == ALS_CARRIER_MESSAGES)
+  if (path->kind == ALS_PATH_SIGNAL_RELAY)
     rate = MIN (rate, RELAY_QUEUE * G_USEC_PER_SEC / trip_us);
   return PROBE_BOUND_US * PROBE_BOUND_RATE / MIN (rate, PROBE_BOUND_RATE);
 }
@@ -758,6 +790,37 @@ send_datagrams (Sim *self, Side *side)
       memcpy (bytes + sizeof number, content (100, number * 1000), len - sizeof number);
       if (als_session_send_datagram (side->session, ALS_DATAGRAM_VIDEO, bytes, len))
         side->next_datagram++;
+    }
+}
+
+/* Of several connections side 0 keeps the one that was ready first. */
+static void
+nominate (Sim *self)
+{
+  Path *kept = NULL;
+
+  for (guint i = 0; i < self->paths->len; i++)
+    {
+      Path *path = g_ptr_array_index (self->paths, i);
+
+      if (path->ends[0].link == NULL || path->doomed || path->carrier != ALS_CARRIER_STREAM
+          || als_link_get_room (path->ends[0].link, ALS_LANE_CONTROL) == 0)
+        continue;
+      if (path->ready_us == 0)
+        path->ready_us = self->now_us;
+      if (kept == NULL || path->ready_us < kept->ready_us)
+        kept = path;
+    }
+  for (guint i = 0; kept != NULL && i < self->paths->len; i++)
+    {
+      Path *path = g_ptr_array_index (self->paths, i);
+
+      if (path->ready_us == 0 || path == kept || path->doomed || path->ends[0].link == NULL)
+        continue;
+      note (self, "side 0 keeps path %u and leaves path %u", kept->index, path->index);
+      als_session_remove_link (self->sides[0].session, path->ends[0].link);
+      self->changed_us = self->now_us;
+      doom (self, path);
     }
 }
 
@@ -844,6 +907,7 @@ tick (Sim *self)
       send_datagrams (self, side);
     }
   send_probe (self);
+  nominate (self);
   check_bounds (self);
   if (++self->n_ticks % 8 == 0)
     check_memory (self);

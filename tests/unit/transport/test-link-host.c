@@ -97,7 +97,8 @@ test_carrier_set_reading (AlsCarrier *carrier, gboolean reading)
   TestCarrier *self = TEST_CARRIER (carrier);
 
   g_assert_true (g_main_context_is_owner (als_carrier_get_context (carrier)));
-  g_assert_cmpint (g_atomic_int_get (&self->held), ==, reading);
+  if (g_atomic_int_get (&self->held) == !reading)
+    return; /* the beginning */
   g_atomic_int_set (&self->held, !reading);
   /* Never from within a call: what waits comes with what the mailbox says next. */
   if (reading)

@@ -11,6 +11,18 @@
 
 G_DEFINE_QUARK (als-peer-message-error-quark, als_peer_message_error)
 
+static gboolean
+has_attempt (AlsPeerMessageType type)
+{
+  return type == ALS_PEER_PATH || type == ALS_PEER_PATH_FAILED || type == ALS_PEER_PATH_BEGIN;
+}
+
+static gboolean
+has_payload (AlsPeerMessageType type)
+{
+  return type == ALS_PEER_PATH || type == ALS_PEER_NETWORK;
+}
+
 gboolean
 als_peer_message_decode (AlsPeerMessage *self, const uint8_t *data, size_t len, GError **error)
 {
@@ -19,23 +31,20 @@ als_peer_message_decode (AlsPeerMessage *self, const uint8_t *data, size_t len, 
   memset (self, 0, sizeof *self);
   als_reader_init (&reader, data, len);
   self->type = als_reader_u8 (&reader);
-  switch (self->type)
+  if (self->type < ALS_PEER_PATH || self->type > ALS_PEER_NETWORK)
+    als_reader_fail (&reader);
+  if (has_attempt (self->type))
     {
-    case ALS_PEER_PATH:
-      self->kind = als_reader_u8 (&reader);
+      self->method = als_reader_u8 (&reader);
       self->attempt = als_reader_u32 (&reader);
+    }
+  if (self->type == ALS_PEER_PATH_FAILED)
+    self->problem = als_reader_u8 (&reader);
+  if (has_payload (self->type))
+    {
       self->payload = als_reader_rest (&reader, &self->payload_len);
       if (self->payload_len > ALS_PEER_MAX_PAYLOAD)
         als_reader_fail (&reader);
-      break;
-    case ALS_PEER_PATH_FAILED:
-      self->kind = als_reader_u8 (&reader);
-      self->attempt = als_reader_u32 (&reader);
-      break;
-    case ALS_PEER_BYE:
-      break;
-    default:
-      als_reader_fail (&reader);
     }
   if (als_reader_done (&reader))
     return TRUE;
@@ -48,14 +57,18 @@ als_peer_message_encode (const AlsPeerMessage *self)
 {
   g_auto (AlsWriter) writer = { 0 };
 
-  als_writer_init (&writer, ALS_PEER_MAX_PAYLOAD + 6);
+  if (self->payload_len > ALS_PEER_MAX_PAYLOAD)
+    return NULL;
+  als_writer_init (&writer, ALS_PEER_MAX_MESSAGE);
   als_writer_u8 (&writer, self->type);
-  if (self->type != ALS_PEER_BYE)
+  if (has_attempt (self->type))
     {
-      als_writer_u8 (&writer, self->kind);
+      als_writer_u8 (&writer, self->method);
       als_writer_u32 (&writer, self->attempt);
     }
-  if (self->type == ALS_PEER_PATH)
+  if (self->type == ALS_PEER_PATH_FAILED)
+    als_writer_u8 (&writer, self->problem);
+  if (has_payload (self->type))
     als_writer_bytes (&writer, self->payload, self->payload_len);
   return als_writer_steal (&writer);
 }

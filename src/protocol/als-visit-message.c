@@ -40,6 +40,9 @@ als_visit_message_decode (AlsVisitMessage *self, const uint8_t *data, size_t len
       if (self->permission > MAX_PERMISSION)
         als_reader_fail (&reader);
       break;
+    case ALS_VISIT_MESSAGE_PEER:
+      self->peer = als_reader_rest (&reader, &self->peer_len);
+      break;
     default:
       als_reader_fail (&reader);
     }
@@ -69,8 +72,10 @@ als_visit_message_encode (const AlsVisitMessage *self)
       als_writer_u16 (&body, self->version);
       als_writer_blob (&body, name, (size_t) (end - name));
     }
-  else
+  else if (self->type == ALS_VISIT_MESSAGE_CONSENT)
     als_writer_u8 (&body, self->permission);
+  else
+    als_writer_bytes (&body, self->peer, self->peer_len);
   bytes = als_writer_steal (&body);
   if (bytes == NULL)
     return NULL;

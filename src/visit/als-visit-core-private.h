@@ -25,6 +25,7 @@
 #include "signal/als-signal-client.h"
 #include "transfer/als-transfer.h"
 #include "visit/als-visit-core.h"
+#include "visit/als-visit-means.h"
 #include "visit/als-visit-paths.h"
 
 G_BEGIN_DECLS
@@ -80,6 +81,7 @@ struct _AlsVisitCore
   AlsSealer sealer;
   AlsOpener opener;
   AlsSession *session;
+  AlsVisitMeans *means;
   AlsVisitPaths *paths;
   GSource *poll_source;
   int64_t poll_deadline_us;
@@ -135,13 +137,19 @@ void     als_core_begin_peer   (AlsVisitCore *self, const uint8_t *session_secre
 void     als_core_end_peer     (AlsVisitCore *self);
 /* BYTES: an AlsPeerMessage. FALSE: no way to the other side now. */
 gboolean als_core_send_peer    (GBytes *bytes, gpointer user_data);
+/* From the server, sealed; from the session, which is. */
+void     als_core_sealed_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len);
 void     als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len);
 
 /* als-visit-session.c */
-/* The code is proved: the session begins, first over the server's relay. SECRET is wiped. */
+/* The code is proved: the session begins. SECRET is wiped. */
 void     als_core_begin_session (AlsVisitCore *self, uint8_t *secret);
+/* The server has brought the two together: its relay, and the servers it named. */
+void     als_core_use_pairing   (AlsVisitCore *self);
 
 /* als-visit-talk.c */
+/* BYTES: an AlsPeerMessage. FALSE: not now. */
+gboolean als_core_talk_peer          (AlsVisitCore *self, GBytes *bytes);
 /* CHANNEL: the visit channel. */
 void     als_core_begin_talk         (AlsVisitCore *self, AlsChannel *channel);
 void     als_core_peer_broke_rules   (AlsVisitCore *self);

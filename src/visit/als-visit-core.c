@@ -119,6 +119,7 @@ clear_started (AlsVisitCore *self)
   als_source_clear (&self->poll_source);
   g_clear_pointer (&self->session, als_session_free);
   g_clear_pointer (&self->paths, als_visit_paths_free);
+  g_clear_pointer (&self->means, als_visit_means_free);
   self->channel = NULL;
   self->probe = NULL;
   if (self->client != NULL)
@@ -164,7 +165,7 @@ als_core_finish (AlsVisitCore *self, AlsVisitError code, const char *format, ...
   als_core_stop_screen (self);
   if (self->session != NULL && !self->ended_by_session && !self->is_declined)
     {
-      AlsPeerMessage bye = { ALS_PEER_BYE, 0, 0, NULL, 0 };
+      AlsPeerMessage bye = { .type = ALS_PEER_BYE };
       g_autoptr (GBytes) bytes = als_peer_message_encode (&bye);
 
       als_core_send_peer (bytes, self);

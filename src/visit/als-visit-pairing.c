@@ -147,8 +147,7 @@ confirmed (AlsVisitCore *self)
   if (self->is_inviter)
     als_signal_client_unregister (self->client);
   als_core_begin_session (self, secret);
-  als_visit_paths_paired (self->paths, als_signal_client_take_relay (self->client),
-                          als_signal_client_get_servers (self->client));
+  als_core_use_pairing (self);
 }
 
 static void
@@ -217,8 +216,7 @@ client_paired_cb (AlsSignalClient *client, AlsVisitCore *self)
   self->is_paired = TRUE;
   if (self->is_confirmed)
     {
-      als_visit_paths_paired (self->paths, als_signal_client_take_relay (client),
-                              als_signal_client_get_servers (client));
+      als_core_use_pairing (self);
       als_core_tell (self);
       return;
     }
@@ -252,7 +250,7 @@ client_message_cb (AlsSignalClient *client, GBytes *payload, AlsVisitCore *self)
   if (self->linger != NULL)
     return;
   if (self->is_confirmed)
-    als_core_peer_message (self, data, len);
+    als_core_sealed_peer_message (self, data, len);
   else
     handshake_message (self, data, len);
 }
@@ -267,7 +265,6 @@ client_unpaired_cb (AlsSignalClient *client, guint reason, AlsVisitCore *self)
     {
       /* Both meet again; other paths go on meanwhile. An orderly end is told by BYE or GOODBYE,
        * which the server cannot forge. */
-      als_visit_paths_unpaired (self->paths);
       als_core_meet_again (self);
     }
   else if (self->is_inviter)

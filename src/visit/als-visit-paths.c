@@ -13,34 +13,47 @@
 #include "base/als-backoff.h"
 #include "base/als-deadline-source.h"
 #include "base/als-token-bucket.h"
-#include "path/ice/als-ice-path.h"
-#include "protocol/als-peer-message.h"
-#include "protocol/als-signal-message.h"
-#include "transport/als-link-host.h"
+#include "visit/als-path-link.h"
 
 #define RETRY_FIRST_US (2 * G_USEC_PER_SEC)
 #define RETRY_MAX_US (60 * G_USEC_PER_SEC)
-/* An attempt that has neither connected nor failed by then is over. */
-#define ATTEMPT_LIMIT_S 20
+/* An attempt that has neither a link nor failed by then is over. */
+#define ATTEMPT_LIMIT_US (25 * G_USEC_PER_SEC)
+/* Links of one attempt that have not proved themselves: more are strangers at the door. */
+#define MAX_UNPROVED 16
+/* Once one of its links is ready, the joiner waits so long for the others (design §5). */
+#define REST_US (2 * G_USEC_PER_SEC)
 
-/* Attempts that the inviter may ask of a joiner: each costs an agent with its thread and sockets. */
+/* Attempts that the inviter may ask of a joiner: each costs threads and sockets. */
 #define ATTEMPTS_PER_S 0.5
-#define ATTEMPTS_BURST 10
+#define ATTEMPTS_BURST 16
 
 #define JOINER_BIT 0x80000000u
 
-/* One kind that comes about by ICE: at most one attempt and one link at a time. */
+/* One method: at most one attempt at a time. */
 typedef struct
 {
-  AlsVisitPaths *paths;  /* back pointer */
-  AlsPathKind kind;
-  uint32_t attempt;      /* of `ice`; grows */
-  AlsPath *ice;       /* NULL: none under way */
-  AlsLink *link;         /* borrowed from paths->links; NULL: none */
+  AlsVisitPaths *paths;   /* back pointer */
+  AlsPathMethod method;
+  uint32_t number;        /* of the present attempt; grows */
+  guint n_attempts;
+  AlsPath *path;          /* NULL: none under way, or a link that needs none */
+  gboolean path_failed;   /* but links of it may still prove themselves */
+  AlsPathReport report;   /* of the last one that ended */
+  guint strangers;        /* links of the present one that were not the other side */
+  AlsPathLink *link;      /* borrowed from paths->links: the one that counts; NULL: none */
   AlsBackoff backoff;
-  GSource *retry;        /* the inviter's next attempt */
-  GSource *limit;        /* of the present one */
+  GSource *retry;         /* the inviter's next attempt */
+  GSource *limit;         /* of the present one */
+  GSource *rest;          /* joiner: when unproved links are closed */
 } Attempt;
+
+/* A link and the attempt it came from. */
+typedef struct
+{
+  Attempt *attempt;       /* NULL: that attempt is over, the link is on its way out */
+  AlsPathLink *link;
+} Held;
 
 struct _AlsVisitPaths
 {
@@ -48,15 +61,13 @@ struct _AlsVisitPaths
   uint8_t secret[32];
   GMainContext *context;  /* the engine's */
   uint32_t next_path_id;
-  gboolean is_paired;
-  GPtrArray *servers;     /* (element-type AlsIceServer) (nullable) */
-  GPtrArray *links;       /* (element-type AlsLink) (owned) */
-  AlsLink *relay;         /* borrowed from links; NULL: none */
-  Attempt attempts[2];    /* direct-udp, turn-udp */
+  GPtrArray *links;       /* (element-type Held) (owned) */
+  Attempt attempts[ALS_N_METHODS];
   AlsTokenBucket allowance; /* joiner: of attempts */
 };
 
 static void attempt_begin (Attempt *self);
+static void attempt_failed (Attempt *self, AlsPathProblem problem);
 
 static GSource *
 add_timeout (AlsVisitPaths *self, int64_t delay_us, const char *name, GSourceFunc func,
@@ -71,29 +82,180 @@ add_timeout (AlsVisitPaths *self, int64_t delay_us, const char *name, GSourceFun
 }
 
 static gboolean
-free_link_cb (gpointer user_data)
+is_inviter (AlsVisitPaths *self)
 {
-  als_link_free (user_data);
+  return self->config.role == ALS_ROLE_INVITER;
+}
+
+static gboolean
+send_peer (Attempt *self, AlsPeerMessageType type, AlsPathProblem problem, GBytes *payload)
+{
+  AlsPeerMessage message = { .type = type, .method = (uint8_t) self->method,
+                             .attempt = self->number, .problem = (uint8_t) problem };
+  g_autoptr (GBytes) bytes = NULL;
+
+  if (payload != NULL)
+    message.payload = g_bytes_get_data (payload, &message.payload_len);
+  bytes = als_peer_message_encode (&message);
+  return bytes != NULL
+         && self->paths->config.send_peer (bytes, self->paths->config.user_data);
+}
+
+/* --- links ------------------------------------------------------------------ */
+
+/* Carriers, one after the other. */
+static gboolean
+yields_several (AlsPathMethod method)
+{
+  return method == ALS_METHOD_TCP_PUNCH || method == ALS_METHOD_LAN;
+}
+
+static Held *
+find_held (AlsVisitPaths *self, AlsLink *link)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      Held *held = g_ptr_array_index (self->links, i);
+
+      if (als_path_link_get_link (held->link) == link)
+        return held;
+    }
+  return NULL;
+}
+
+static guint
+count_unproved (Attempt *self)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->paths->links->len; i++)
+    {
+      Held *held = g_ptr_array_index (self->paths->links, i);
+
+      n += held->attempt == self && !als_path_link_is_proved (held->link);
+    }
+  return n;
+}
+
+/* What came out of an attempt that is over. UNPROVED_ONLY: of one that goes on. */
+static void
+attempt_leave_links (Attempt *self, gboolean unproved_only)
+{
+  for (guint i = self->paths->links->len; i > 0; i--)
+    {
+      Held *held = g_ptr_array_index (self->paths->links, i - 1);
+
+      if (held->attempt != self)
+        continue;
+      if (!als_path_link_is_proved (held->link))
+        {
+          als_path_link_free_later (held->link);
+          g_ptr_array_remove_index (self->paths->links, i - 1);
+        }
+      else if (!unproved_only)
+        {
+          /* The session says LEAVE; als_visit_paths_link_gone () frees it. */
+          held->attempt = NULL;
+          als_session_remove_link (self->paths->config.session,
+                                   als_path_link_get_link (held->link));
+        }
+    }
+  if (!unproved_only)
+    self->link = NULL;
+}
+
+static gboolean
+rest_cb (gpointer user_data)
+{
+  Attempt *self = user_data;
+
+  als_source_clear (&self->rest);
+  attempt_leave_links (self, TRUE);
   return G_SOURCE_REMOVE;
 }
 
-static AlsLink *
-add_link (AlsVisitPaths *self, AlsCarrier *carrier)
+/* LINK is the attempt's: the tries end. */
+static void
+attempt_take_link (Attempt *self, AlsPathLink *link)
 {
-  AlsLinkConfig config = { 0 };
-  AlsLink *link;
+  AlsVisitPaths *paths = self->paths;
 
-  config.role = self->config.role;
-  config.speaks_first = self->config.role == ALS_ROLE_INVITER;
+  g_debug ("attempt %u at %s: a link", self->number, als_path_method_to_string (self->method));
+  self->link = link;
+  als_source_clear (&self->limit);
+  als_source_clear (&self->retry);
+  if (self->path != NULL)
+    als_path_settle (self->path);
+  if (!is_inviter (paths) && self->rest == NULL)
+    self->rest = add_timeout (paths, REST_US, "als-path-rest", rest_cb, self);
+}
+
+static void
+proved_cb (AlsPathLink *link, gpointer user_data)
+{
+  AlsVisitPaths *self = user_data;
+  Held *held = find_held (self, als_path_link_get_link (link));
+  Attempt *attempt;
+
+  if (held == NULL)
+    return;
+  attempt = held->attempt;
+  als_session_add_link (self->config.session, als_path_link_get_link (link));
+  if (attempt->link == NULL)
+    attempt_take_link (attempt, link);
+  else if (is_inviter (self))
+    {
+      /* Two winners: only the inviter chooses between them. */
+      Held *loser = held;
+
+      if (als_path_link_is_lan (link) && !als_path_link_is_lan (attempt->link))
+        {
+          loser = find_held (self, als_path_link_get_link (attempt->link));
+          attempt->link = link;
+        }
+      loser->attempt = NULL;
+      als_session_remove_link (self->config.session, als_path_link_get_link (loser->link));
+    }
+}
+
+static void
+disproved_cb (AlsPathLink *link, AlsLinkEnd end, gpointer user_data)
+{
+  AlsVisitPaths *self = user_data;
+  Held *held = find_held (self, als_path_link_get_link (link));
+  Attempt *attempt;
+
+  if (held == NULL)
+    return;
+  attempt = held->attempt;
+  g_ptr_array_remove (self->links, held);
+  attempt->strangers += end == ALS_LINK_END_HELLO_FAILED || end == ALS_LINK_END_PROTOCOL;
+  if (attempt->link == NULL && count_unproved (attempt) == 0
+      && (attempt->path_failed || !yields_several (attempt->method)))
+    attempt_failed (attempt, ALS_PATH_PROBLEM_STRANGERS);
+}
+
+static const AlsPathLinkEvents path_link_events = { proved_cb, disproved_cb };
+
+static void
+attempt_add_link (Attempt *self, AlsCarrier *carrier)
+{
+  AlsVisitPaths *paths = self->paths;
+  AlsLinkConfig config = { 0 };
+  Held *held = g_new0 (Held, 1);
+
+  config.role = paths->config.role;
+  config.speaks_first = als_carrier_get_carrier_type (carrier) == ALS_CARRIER_STREAM
+                            ? als_carrier_is_initiated (carrier)
+                            : is_inviter (paths);
   config.path_id = config.speaks_first
-                       ? self->next_path_id++ | (self->config.role == ALS_ROLE_JOINER ? JOINER_BIT : 0)
+                       ? paths->next_path_id++ | (is_inviter (paths) ? 0 : JOINER_BIT)
                        : 0;
-  memcpy (config.session_secret, self->secret, sizeof self->secret);
-  link = als_link_host_new (carrier, &config, self->context);
+  memcpy (config.session_secret, paths->secret, sizeof paths->secret);
+  held->attempt = self;
+  held->link = als_path_link_new (carrier, &config, paths->context, &path_link_events, paths);
   sodium_memzero (&config, sizeof config);
-  g_ptr_array_add (self->links, link);
-  als_session_add_link (self->config.session, link);
-  return link;
+  g_ptr_array_add (paths->links, held);
 }
 
 /* --- attempts --------------------------------------------------------------- */
@@ -101,44 +263,25 @@ add_link (AlsVisitPaths *self, AlsCarrier *carrier)
 static gboolean
 attempt_is_allowed (Attempt *self)
 {
-  return self->paths->config.allowed_kinds & (1u << self->kind);
+  return self->paths->config.allowed_kinds & (1u << als_path_method_get_kind (self->method));
 }
 
-static void
-send_peer (AlsVisitPaths *self, AlsPeerMessageType type, AlsPathKind kind, uint32_t attempt,
-           GBytes *payload)
-{
-  AlsPeerMessage message = { type, (uint8_t) kind, attempt, NULL, 0 };
-  g_autoptr (GBytes) bytes = NULL;
-
-  if (payload != NULL)
-    message.payload = g_bytes_get_data (payload, &message.payload_len);
-  bytes = als_peer_message_encode (&message);
-  if (bytes != NULL)
-    self->config.send_peer (bytes, self->config.user_data);
-}
-
-/* Ends what is under way; a link that came of it is not touched. */
+/* Ends what is under way; links that came of it are not touched. */
 static void
 attempt_stop (Attempt *self)
 {
   als_source_clear (&self->limit);
-  if (self->ice != NULL)
+  als_source_clear (&self->rest);
+  if (self->path != NULL)
     {
-      g_signal_handlers_disconnect_by_data (self->ice, self);
-      als_path_close (self->ice);
-      g_clear_object (&self->ice);
+      als_path_get_report (self->path, &self->report);
+      self->report.strangers += self->strangers;
+      g_signal_handlers_disconnect_by_data (self->path, self);
+      als_path_close (self->path);
+      g_clear_object (&self->path);
     }
-}
-
-/* The session says LEAVE on it; als_visit_paths_link_gone () frees it. */
-static void
-attempt_leave_link (Attempt *self)
-{
-  AlsLink *link = g_steal_pointer (&self->link);
-
-  if (link != NULL)
-    als_session_remove_link (self->paths->config.session, link);
+  self->path_failed = FALSE;
+  self->strangers = 0;
 }
 
 static gboolean
@@ -155,22 +298,26 @@ retry_cb (gpointer user_data)
 static void
 attempt_retry_later (Attempt *self)
 {
-  if (self->paths->config.role != ALS_ROLE_INVITER || self->retry != NULL)
+  if (!is_inviter (self->paths) || self->retry != NULL || self->method == ALS_METHOD_SIGNAL_RELAY)
     return;
   self->retry = add_timeout (self->paths, als_backoff_next (&self->backoff), "als-path-retry",
                              retry_cb, self);
 }
 
 static void
-attempt_failed (Attempt *self)
+attempt_failed (Attempt *self, AlsPathProblem problem)
 {
-  g_debug ("attempt %u at %s failed", self->attempt, als_path_kind_to_string (self->kind));
+  g_debug ("attempt %u at %s failed: %s", self->number, als_path_method_to_string (self->method),
+           als_path_problem_to_string (problem));
   attempt_stop (self);
-  attempt_leave_link (self);
-  if (self->paths->config.role == ALS_ROLE_JOINER)
-    send_peer (self->paths, ALS_PEER_PATH_FAILED, self->kind, self->attempt, NULL);
-  else
+  attempt_leave_links (self, FALSE);
+  self->report.problem = problem;
+  if (self->method == ALS_METHOD_SIGNAL_RELAY)
+    return;
+  if (is_inviter (self->paths))
     attempt_retry_later (self);
+  else
+    send_peer (self, ALS_PEER_PATH_FAILED, problem, NULL);
 }
 
 static gboolean
@@ -179,83 +326,47 @@ limit_cb (gpointer user_data)
   Attempt *self = user_data;
 
   als_source_clear (&self->limit);
-  if (self->link == NULL)
-    attempt_failed (self);
+  attempt_failed (self, ALS_PATH_PROBLEM_SILENCE);
   return G_SOURCE_REMOVE;
 }
 
 static void
-local_message_cb (AlsPath *ice, GBytes *message, Attempt *self)
+local_message_cb (AlsPath *path, GBytes *message, Attempt *self)
 {
-  send_peer (self->paths, ALS_PEER_PATH, self->kind, self->attempt, message);
+  send_peer (self, ALS_PEER_PATH, ALS_PATH_PROBLEM_NONE, message);
 }
 
 static void
-connected_cb (AlsPath *ice, AlsCarrier *carrier, Attempt *self)
+connected_cb (AlsPath *path, AlsCarrier *carrier, Attempt *self)
 {
-  g_debug ("attempt %u at %s connected", self->attempt, als_path_kind_to_string (self->kind));
-  als_source_clear (&self->limit);
-  if (self->link == NULL)
-    self->link = add_link (self->paths, carrier);
-}
-
-static void
-failed_cb (AlsPath *ice, const GError *error, Attempt *self)
-{
-  attempt_failed (self);
-}
-
-/* (element-type AlsPathServer) (transfer full) */
-static GPtrArray *
-make_servers (AlsVisitPaths *self)
-{
-  static const AlsPathServerKind kinds[] = {
-    [ALS_ICE_SERVER_STUN] = ALS_PATH_SERVER_STUN,
-    [ALS_ICE_SERVER_TURN] = ALS_PATH_SERVER_TURN,
-    [ALS_ICE_SERVER_TURNS] = ALS_PATH_SERVER_TURNS,
-  };
-  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
-
-  for (guint i = 0; self->servers != NULL && i < self->servers->len; i++)
+  if (count_unproved (self) < MAX_UNPROVED)
+    attempt_add_link (self, carrier);
+  else
     {
-      const AlsIceServer *from = g_ptr_array_index (self->servers, i);
-      AlsPathServer *server = als_path_server_new (kinds[from->kind], from->host, from->port,
-                                                   from->username, from->credential);
-
-      if (server != NULL)
-        g_ptr_array_add (servers, server);
+      self->strangers++;
+      als_carrier_close (carrier);
     }
-  return servers;
 }
 
 static void
-attempt_start_ice (Attempt *self)
+failed_cb (AlsPath *path, const GError *error, Attempt *self)
 {
-  g_autoptr (GPtrArray) servers = make_servers (self->paths);
-  AlsIcePathConfig config = {
-    .is_controlling = self->paths->config.role == ALS_ROLE_INVITER,
-    .force_relay = self->kind == ALS_PATH_TURN_UDP,
-    .loopback = self->paths->config.loopback,
-    .upnp = FALSE,
-    .servers = servers,
-  };
-
-  self->ice = als_ice_path_new (&config);
-  g_signal_connect (self->ice, "local-message", G_CALLBACK (local_message_cb), self);
-  g_signal_connect (self->ice, "connected", G_CALLBACK (connected_cb), self);
-  g_signal_connect (self->ice, "failed", G_CALLBACK (failed_cb), self);
-  self->limit = add_timeout (self->paths, ATTEMPT_LIMIT_S * G_USEC_PER_SEC, "als-path-limit",
-                             limit_cb, self);
-  als_path_start (self->ice);
+  self->path_failed = TRUE;
+  /* A link tells its own end; and one of these may be the other side. */
+  if (self->link == NULL && count_unproved (self) == 0)
+    attempt_failed (self, (AlsPathProblem) error->code);
 }
 
-static gboolean
-has_turn_server (AlsVisitPaths *self)
+static void
+attempt_start (Attempt *self)
 {
-  for (guint i = 0; self->servers != NULL && i < self->servers->len; i++)
-    if (((AlsIceServer *) g_ptr_array_index (self->servers, i))->kind != ALS_ICE_SERVER_STUN)
-      return TRUE;
-  return FALSE;
+  self->n_attempts++;
+  self->path = als_visit_means_make_path (self->paths->config.means, self->method);
+  g_signal_connect (self->path, "local-message", G_CALLBACK (local_message_cb), self);
+  g_signal_connect (self->path, "connected", G_CALLBACK (connected_cb), self);
+  g_signal_connect (self->path, "failed", G_CALLBACK (failed_cb), self);
+  self->limit = add_timeout (self->paths, ATTEMPT_LIMIT_US, "als-path-limit", limit_cb, self);
+  als_path_start (self->path);
 }
 
 /* The inviter's next attempt, if one is wanted and possible. */
@@ -263,25 +374,38 @@ static void
 attempt_begin (Attempt *self)
 {
   AlsVisitPaths *paths = self->paths;
+  AlsPathProblem problem;
 
-  if (paths->config.role != ALS_ROLE_INVITER || !paths->is_paired || self->ice != NULL
-      || self->link != NULL || !attempt_is_allowed (self))
-    return;
-  if (self->kind == ALS_PATH_TURN_UDP && !has_turn_server (paths))
+  if (!is_inviter (paths) || self->path != NULL || self->link != NULL
+      || self->method == ALS_METHOD_SIGNAL_RELAY || !attempt_is_allowed (self)
+      || !als_visit_means_can (paths->config.means, self->method, &problem))
     return;
   als_source_clear (&self->retry);
-  self->attempt++;
-  g_debug ("attempt %u at %s begins", self->attempt, als_path_kind_to_string (self->kind));
-  attempt_start_ice (self);
+  self->number++;
+  g_debug ("attempt %u at %s begins", self->number, als_path_method_to_string (self->method));
+  if (send_peer (self, ALS_PEER_PATH_BEGIN, ALS_PATH_PROBLEM_NONE, NULL))
+    attempt_start (self);
+  else
+    attempt_retry_later (self);
 }
 
-static Attempt *
-find_attempt (AlsVisitPaths *self, AlsPathKind kind)
+/* The joiner's half: the inviter has begun anew, so that what was is over on its side. */
+static void
+attempt_follow (Attempt *self, uint32_t number)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
-    if (self->attempts[i].kind == kind)
-      return &self->attempts[i];
-  return NULL;
+  AlsVisitPaths *paths = self->paths;
+  AlsPathProblem problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
+
+  attempt_stop (self);
+  attempt_leave_links (self, FALSE);
+  self->number = number;
+  if (!attempt_is_allowed (self)
+      || !als_visit_means_can (paths->config.means, self->method, &problem))
+    send_peer (self, ALS_PEER_PATH_FAILED, problem, NULL);
+  else if (!als_token_bucket_take (&paths->allowance, 1, g_get_monotonic_time ()))
+    send_peer (self, ALS_PEER_PATH_FAILED, ALS_PATH_PROBLEM_INTERNAL, NULL);
+  else
+    attempt_start (self);
 }
 
 /* --- public ----------------------------------------------------------------- */
@@ -289,7 +413,6 @@ find_attempt (AlsVisitPaths *self, AlsPathKind kind)
 AlsVisitPaths *
 als_visit_paths_new (const AlsVisitPathsConfig *config)
 {
-  static const AlsPathKind kinds[] = { ALS_PATH_DIRECT_UDP, ALS_PATH_TURN_UDP };
   AlsVisitPaths *self = g_new0 (AlsVisitPaths, 1);
 
   self->config = *config;
@@ -299,11 +422,11 @@ als_visit_paths_new (const AlsVisitPathsConfig *config)
   self->next_path_id = 1;
   als_token_bucket_init (&self->allowance, ATTEMPTS_PER_S, ATTEMPTS_BURST,
                          g_get_monotonic_time ());
-  self->links = g_ptr_array_new_with_free_func ((GDestroyNotify) als_link_free);
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
+  self->links = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < ALS_N_METHODS; i++)
     {
       self->attempts[i].paths = self;
-      self->attempts[i].kind = kinds[i];
+      self->attempts[i].method = i;
       als_backoff_init (&self->attempts[i].backoff, RETRY_FIRST_US, RETRY_MAX_US);
     }
   return self;
@@ -312,12 +435,13 @@ als_visit_paths_new (const AlsVisitPathsConfig *config)
 void
 als_visit_paths_free (AlsVisitPaths *self)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
+  for (guint i = 0; i < ALS_N_METHODS; i++)
     {
       attempt_stop (&self->attempts[i]);
       als_source_clear (&self->attempts[i].retry);
     }
-  g_clear_pointer (&self->servers, g_ptr_array_unref);
+  for (guint i = 0; i < self->links->len; i++)
+    als_path_link_free (((Held *) g_ptr_array_index (self->links, i))->link);
   g_ptr_array_unref (self->links);
   g_main_context_unref (self->context);
   sodium_memzero (self->secret, sizeof self->secret);
@@ -325,75 +449,60 @@ als_visit_paths_free (AlsVisitPaths *self)
 }
 
 void
-als_visit_paths_paired (AlsVisitPaths *self, AlsCarrier *relay, GPtrArray *servers)
+als_visit_paths_paired (AlsVisitPaths *self, AlsCarrier *relay)
 {
-  self->is_paired = TRUE;
-  g_clear_pointer (&self->servers, g_ptr_array_unref);
-  self->servers = servers != NULL ? g_ptr_array_ref (servers) : NULL;
-  if (self->relay != NULL)
-    als_session_remove_link (self->config.session, self->relay);
+  Attempt *at_relay = &self->attempts[ALS_METHOD_SIGNAL_RELAY];
+
+  attempt_leave_links (at_relay, FALSE);
+  at_relay->report = (AlsPathReport){ .problem = ALS_PATH_PROBLEM_SERVER_REFUSED };
   if (relay != NULL)
     {
-      self->relay = add_link (self, relay);
+      at_relay->report.problem = ALS_PATH_PROBLEM_NONE;
+      at_relay->n_attempts++;
+      attempt_add_link (at_relay, relay);
       g_object_unref (relay);
     }
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
+  for (guint i = 0; i < ALS_N_METHODS; i++)
     {
-      als_backoff_reset (&self->attempts[i].backoff);
-      attempt_begin (&self->attempts[i]);
-    }
-}
+      Attempt *attempt = &self->attempts[i];
 
-void
-als_visit_paths_unpaired (AlsVisitPaths *self)
-{
-  self->is_paired = FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
-    if (self->attempts[i].link == NULL)
-      attempt_stop (&self->attempts[i]);
-}
-
-void
-als_visit_paths_message (AlsVisitPaths *self, AlsPathKind kind, uint32_t attempt,
-                         const uint8_t *payload, size_t len)
-{
-  Attempt *at = find_attempt (self, kind);
-
-  if (at == NULL)
-    return;
-  if (!attempt_is_allowed (at))
-    {
-      /* Once an attempt, or the other side would wait for its limit. */
-      if (self->config.role == ALS_ROLE_JOINER && attempt > at->attempt)
+      /* What was under way may have lost messages with the last pairing. */
+      if (i == ALS_METHOD_SIGNAL_RELAY || attempt->link != NULL)
+        continue;
+      if (is_inviter (self))
         {
-          at->attempt = attempt;
-          send_peer (self, ALS_PEER_PATH_FAILED, kind, attempt, NULL);
+          attempt_stop (attempt);
+          attempt_leave_links (attempt, FALSE);
         }
-      return;
+      als_backoff_reset (&attempt->backoff);
+      attempt_begin (attempt);
     }
-  if (self->config.role == ALS_ROLE_JOINER && attempt > at->attempt)
-    {
-      /* The inviter has begun anew: what was, is over on its side. */
-      attempt_stop (at);
-      attempt_leave_link (at);
-      at->attempt = attempt;
-      if (als_token_bucket_take (&self->allowance, 1, g_get_monotonic_time ()))
-        attempt_start_ice (at);
-      else
-        send_peer (self, ALS_PEER_PATH_FAILED, kind, attempt, NULL);
-    }
-  if (at->ice != NULL && attempt == at->attempt)
-    als_path_remote_message (at->ice, payload, len);
 }
 
 void
-als_visit_paths_peer_failed (AlsVisitPaths *self, AlsPathKind kind, uint32_t attempt)
+als_visit_paths_message (AlsVisitPaths *self, const AlsPeerMessage *message)
 {
-  Attempt *at = find_attempt (self, kind);
+  Attempt *attempt;
 
-  if (at != NULL && self->config.role == ALS_ROLE_INVITER && attempt == at->attempt
-      && at->link == NULL && at->ice != NULL)
-    attempt_failed (at);
+  if (message->method >= ALS_N_METHODS || message->method == ALS_METHOD_SIGNAL_RELAY)
+    return;
+  attempt = &self->attempts[message->method];
+  if (is_inviter (self))
+    {
+      if (message->type == ALS_PEER_PATH_BEGIN || message->attempt != attempt->number)
+        return;
+      if (message->type == ALS_PEER_PATH_FAILED && attempt->path != NULL && attempt->link == NULL)
+        attempt_failed (attempt, message->problem == ALS_PATH_PROBLEM_NOT_ALLOWED
+                                     ? ALS_PATH_PROBLEM_NOT_ALLOWED
+                                     : ALS_PATH_PROBLEM_PEER_GAVE_UP);
+    }
+  else if (message->type == ALS_PEER_PATH_FAILED)
+    return;
+  else if (message->attempt > attempt->number)
+    attempt_follow (attempt, message->attempt);
+  if (message->type == ALS_PEER_PATH && attempt->path != NULL
+      && message->attempt == attempt->number)
+    als_path_remote_message (attempt->path, message->payload, message->payload_len);
 }
 
 void
@@ -401,43 +510,113 @@ als_visit_paths_set_allowed (AlsVisitPaths *self, guint kinds)
 {
   self->config.allowed_kinds = kinds;
   als_session_set_allowed_kinds (self->config.session, kinds);
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
+  for (guint i = 0; i < ALS_N_METHODS; i++)
     attempt_begin (&self->attempts[i]);
 }
 
 gboolean
 als_visit_paths_has_relay (AlsVisitPaths *self)
 {
-  return self->relay != NULL;
+  Attempt *attempt = &self->attempts[ALS_METHOD_SIGNAL_RELAY];
+
+  return attempt->link != NULL || count_unproved (attempt) > 0;
 }
 
 const char *
 als_visit_paths_get_remote (AlsVisitPaths *self, AlsLink *link)
 {
-  return g_ptr_array_find (self->links, link, NULL) ? als_link_host_get_remote (link) : NULL;
+  Held *held = find_held (self, link);
+
+  return held != NULL ? als_path_link_get_remote (held->link) : NULL;
+}
+
+/* Joiner: the inviter has left the one that counted, for another. */
+static AlsPathLink *
+find_other (Attempt *self)
+{
+  for (guint i = 0; i < self->paths->links->len; i++)
+    {
+      Held *held = g_ptr_array_index (self->paths->links, i);
+
+      if (held->attempt == self && als_path_link_is_proved (held->link))
+        return held->link;
+    }
+  return NULL;
 }
 
 void
 als_visit_paths_link_gone (AlsVisitPaths *self, AlsLink *link)
 {
-  g_autoptr (GSource) idle = NULL;
-  guint index;
+  Held *held = find_held (self, link);
+  Attempt *attempt;
 
-  if (!g_ptr_array_find (self->links, link, &index))
+  if (held == NULL)
     return;
-  if (self->relay == link)
-    self->relay = NULL;
-  for (guint i = 0; i < G_N_ELEMENTS (self->attempts); i++)
-    if (self->attempts[i].link == link)
-      {
-        self->attempts[i].link = NULL;
-        attempt_stop (&self->attempts[i]);
-        als_backoff_reset (&self->attempts[i].backoff);
-        attempt_retry_later (&self->attempts[i]);
-      }
+  attempt = held->attempt;
   /* The session is still on the stack with this link. */
-  g_ptr_array_steal_index (self->links, index);
-  idle = g_idle_source_new ();
-  g_source_set_callback (idle, free_link_cb, link, NULL);
-  g_source_attach (idle, self->context);
+  als_path_link_free_later (held->link);
+  if (attempt != NULL && attempt->link == held->link)
+    attempt->link = NULL;
+  else
+    attempt = NULL;
+  g_ptr_array_remove (self->links, held);
+  if (attempt == NULL)
+    return;
+  attempt->link = find_other (attempt);
+  if (attempt->link != NULL)
+    return;
+  attempt_stop (attempt);
+  attempt_leave_links (attempt, FALSE);
+  attempt->report.problem = ALS_PATH_PROBLEM_DIED;
+  als_backoff_reset (&attempt->backoff);
+  attempt_retry_later (attempt);
+}
+
+/* --- report ------------------------------------------------------------------- */
+
+static void
+attempt_report (Attempt *self, AlsLink *current, AlsConnectionAttempt *out)
+{
+  AlsPathProblem problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
+  gboolean can = attempt_is_allowed (self)
+                 && (self->method == ALS_METHOD_SIGNAL_RELAY
+                     || als_visit_means_can (self->paths->config.means, self->method, &problem));
+
+  *out = (AlsConnectionAttempt){ .method = self->method, .n_attempts = self->n_attempts };
+  out->report = self->report;
+  if (self->path != NULL)
+    {
+      als_path_get_report (self->path, &out->report);
+      out->report.strangers += self->strangers;
+    }
+  if (self->link != NULL)
+    {
+      AlsLink *link = als_path_link_get_link (self->link);
+      AlsLinkStats stats;
+
+      als_link_get_stats (link, &stats);
+      out->state = link == current ? ALS_ATTEMPT_IN_USE : ALS_ATTEMPT_STANDBY;
+      out->report.problem = ALS_PATH_PROBLEM_NONE;
+      out->is_lan = stats.lan;
+      out->rtt_us = stats.rtt_us;
+      out->rate = stats.rate;
+      out->mtu = stats.mtu;
+    }
+  else if (!can)
+    {
+      out->state = ALS_ATTEMPT_OFF;
+      out->report.problem = problem;
+    }
+  else if (self->path != NULL || count_unproved (self) > 0 || self->n_attempts == 0)
+    out->state = ALS_ATTEMPT_TRYING;
+  else
+    out->state = ALS_ATTEMPT_FAILED;
+}
+
+void
+als_visit_paths_report (AlsVisitPaths *self, AlsLink *current, AlsConnectionReport *report)
+{
+  report->n_attempts = 0;
+  for (guint i = ALS_N_METHODS; i > 0; i--)
+    attempt_report (&self->attempts[i - 1], current, &report->attempts[report->n_attempts++]);
 }

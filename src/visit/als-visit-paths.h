@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* The paths of one visit: turns pairings and ICE attempts into links of its
- * session, tries again after a failure or a death, and ends what is over.
- * Engine thread.
+/* The paths of one visit: every way of reaching the other side is tried side
+ * by side, what proves itself becomes a link of the session, what fails or dies
+ * is tried again, and what is over is ended. Engine thread.
  *
- * The inviter begins every attempt and gives it its number; the joiner follows.
+ * One attempt a method at a time. The inviter begins each and gives it its
+ * number; the joiner makes the other half. An attempt may yield several links:
+ * the inviter keeps one of them, the joiner whatever the inviter does not leave.
  * Path ids: role bit and a counter, never reused. */
 
 #pragma once
 
 #include <gio/gio.h>
 #include "path/als-carrier.h"
+#include "protocol/als-peer-message.h"
 #include "session/als-session.h"
+#include "visit/als-connection-report.h"
+#include "visit/als-visit-means.h"
 
 G_BEGIN_DECLS
 
@@ -23,7 +28,7 @@ typedef struct
   AlsRole role;
   const uint8_t *session_secret; /* copied */
   guint allowed_kinds;           /* set of 1 << AlsPathKind */
-  gboolean loopback;             /* 127.0.0.1 only */
+  AlsVisitMeans *means;          /* borrowed, outlives it */
   AlsSession *session;           /* borrowed, outlives it */
   /* Sends BYTES (an AlsPeerMessage) sealed to the other side; FALSE: no way now. */
   gboolean (*send_peer) (GBytes *bytes, gpointer user_data);
@@ -33,15 +38,11 @@ typedef struct
 AlsVisitPaths *als_visit_paths_new          (const AlsVisitPathsConfig *config);
 /* Frees all links; the session must not be used after, but to be freed. */
 void           als_visit_paths_free         (AlsVisitPaths *self);
-/* Signalling works (again): RELAY is the path through the server (transfer full) (nullable), SERVERS
- * (element-type AlsIceServer) (nullable) help with the others. */
-void           als_visit_paths_paired       (AlsVisitPaths *self, AlsCarrier *relay,
-                                             GPtrArray *servers);
-void           als_visit_paths_unpaired     (AlsVisitPaths *self);
-void           als_visit_paths_message      (AlsVisitPaths *self, AlsPathKind kind, uint32_t attempt,
-                                             const uint8_t *payload, size_t len);
-void           als_visit_paths_peer_failed  (AlsVisitPaths *self, AlsPathKind kind,
-                                             uint32_t attempt);
+/* The two can talk (again): RELAY is the path through the server (transfer full) (nullable). What has no
+ * link is tried at once. */
+void           als_visit_paths_paired       (AlsVisitPaths *self, AlsCarrier *relay);
+/* A PATH, PATH_BEGIN or PATH_FAILED. */
+void           als_visit_paths_message      (AlsVisitPaths *self, const AlsPeerMessage *message);
 void           als_visit_paths_set_allowed  (AlsVisitPaths *self, guint kinds);
 /* FALSE: this pairing's relay has ended, or there was none. */
 gboolean       als_visit_paths_has_relay    (AlsVisitPaths *self);
@@ -49,5 +50,8 @@ gboolean       als_visit_paths_has_relay    (AlsVisitPaths *self);
 const char    *als_visit_paths_get_remote   (AlsVisitPaths *self, AlsLink *link);
 /* From the session's `link_gone`. */
 void           als_visit_paths_link_gone    (AlsVisitPaths *self, AlsLink *link);
+/* Fills in the attempts, best first. CURRENT: (nullable): the link that the session sends on. */
+void           als_visit_paths_report       (AlsVisitPaths *self, AlsLink *current,
+                                             AlsConnectionReport *report);
 
 G_END_DECLS

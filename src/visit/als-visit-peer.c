@@ -41,8 +41,10 @@ als_core_send_peer (GBytes *bytes, gpointer user_data)
   AlsVisitCore *self = user_data;
   g_autoptr (GBytes) sealed = NULL;
 
-  if (!self->is_paired || !self->is_confirmed)
+  if (!self->is_confirmed)
     return FALSE;
+  if (!self->is_paired)
+    return als_core_talk_peer (self, bytes);
   sealed = als_sealer_seal_message (&self->sealer, bytes);
   return als_signal_client_send (self->client, sealed);
 }
@@ -50,15 +52,10 @@ als_core_send_peer (GBytes *bytes, gpointer user_data)
 void
 als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
 {
-  g_autoptr (GBytes) plain = als_opener_open_message (&self->opener, data, len);
   g_autoptr (GError) error = NULL;
   AlsPeerMessage message;
 
-  /* Not from our partner, then; the server's affair, not a reason to end. */
-  if (plain == NULL)
-    return;
-  if (!als_peer_message_decode (&message, g_bytes_get_data (plain, NULL), g_bytes_get_size (plain),
-                                &error))
+  if (!als_peer_message_decode (&message, data, len, &error))
     {
       g_debug ("%s", error->message);
       return;
@@ -66,14 +63,24 @@ als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
   switch (message.type)
     {
     case ALS_PEER_PATH:
-      als_visit_paths_message (self->paths, message.kind, message.attempt, message.payload,
-                               message.payload_len);
-      break;
+    case ALS_PEER_PATH_BEGIN:
     case ALS_PEER_PATH_FAILED:
-      als_visit_paths_peer_failed (self->paths, message.kind, message.attempt);
+      als_visit_paths_message (self->paths, &message);
+      break;
+    case ALS_PEER_NETWORK:
       break;
     case ALS_PEER_BYE:
       als_core_finish (self, ALS_VISIT_ERROR_PEER_LEFT, "the other side ended the visit");
       break;
     }
+}
+
+void
+als_core_sealed_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
+{
+  g_autoptr (GBytes) plain = als_opener_open_message (&self->opener, data, len);
+
+  /* NULL: not from our partner, then; the server's affair, not a reason to end. */
+  if (plain != NULL)
+    als_core_peer_message (self, g_bytes_get_data (plain, NULL), g_bytes_get_size (plain));
 }

@@ -140,7 +140,6 @@ tick_cb (gpointer user_data)
       g_debug ("paired, but no path is left: meets again");
       als_signal_client_unpair (self->client);
       self->is_paired = FALSE;
-      als_visit_paths_unpaired (self->paths);
       als_core_meet_again (self);
     }
   if (self->linger == NULL && update_stats (self))
@@ -148,11 +147,44 @@ tick_cb (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* (element-type AlsPathServer) (transfer full) */
+static GPtrArray *
+make_servers (GPtrArray *ice_servers)
+{
+  static const AlsPathServerKind kinds[] = {
+    [ALS_ICE_SERVER_STUN] = ALS_PATH_SERVER_STUN,
+    [ALS_ICE_SERVER_TURN] = ALS_PATH_SERVER_TURN,
+    [ALS_ICE_SERVER_TURNS] = ALS_PATH_SERVER_TURNS,
+  };
+  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+
+  for (guint i = 0; ice_servers != NULL && i < ice_servers->len; i++)
+    {
+      const AlsIceServer *from = g_ptr_array_index (ice_servers, i);
+      AlsPathServer *server = als_path_server_new (kinds[from->kind], from->host, from->port,
+                                                   from->username, from->credential);
+
+      if (server != NULL)
+        g_ptr_array_add (servers, server);
+    }
+  return servers;
+}
+
+void
+als_core_use_pairing (AlsVisitCore *self)
+{
+  g_autoptr (GPtrArray) servers = make_servers (als_signal_client_get_servers (self->client));
+
+  als_visit_means_set_servers (self->means, servers);
+  als_visit_paths_paired (self->paths, als_signal_client_take_relay (self->client));
+}
+
 void
 als_core_begin_session (AlsVisitCore *self, uint8_t *secret)
 {
   AlsSessionConfig session_config = { 0 };
   AlsVisitPathsConfig paths_config = { 0 };
+  AlsVisitMeansConfig means_config = { .is_inviter = self->is_inviter, .loopback = self->loopback };
 
   als_session_secret_to_meeting_id (secret, self->meeting_id);
   als_core_begin_peer (self, secret);
@@ -167,7 +199,7 @@ als_core_begin_session (AlsVisitCore *self, uint8_t *secret)
   paths_config.role = session_config.role;
   paths_config.session_secret = secret;
   paths_config.allowed_kinds = self->allowed_kinds;
-  paths_config.loopback = self->loopback;
+  paths_config.means = self->means = als_visit_means_new (&means_config);
   paths_config.session = self->session;
   paths_config.send_peer = als_core_send_peer;
   paths_config.user_data = self;

@@ -26,10 +26,28 @@ send_visit_message (AlsVisitCore *self, const AlsVisitMessage *message)
     g_warning ("a visit message did not fit");
 }
 
+gboolean
+als_core_talk_peer (AlsVisitCore *self, GBytes *bytes)
+{
+  AlsVisitMessage message = { .type = ALS_VISIT_MESSAGE_PEER };
+  g_autoptr (GBytes) whole = NULL;
+
+  if (self->channel == NULL || self->stats.kind == ALS_PATH_NONE)
+    return FALSE;
+  message.peer = g_bytes_get_data (bytes, &message.peer_len);
+  whole = als_visit_message_encode (&message);
+  if (whole == NULL || als_channel_get_room (self->channel) < g_bytes_get_size (whole))
+    return FALSE;
+  als_channel_write (self->channel, g_bytes_get_data (whole, NULL), g_bytes_get_size (whole));
+  return TRUE;
+}
+
 static void
 send_hello (AlsVisitCore *self)
 {
-  AlsVisitMessage hello = { ALS_VISIT_MESSAGE_HELLO, ALS_VISIT_PROTOCOL_VERSION, self->name, 0 };
+  AlsVisitMessage hello = { .type = ALS_VISIT_MESSAGE_HELLO,
+                            .version = ALS_VISIT_PROTOCOL_VERSION,
+                            .name = self->name };
 
   send_visit_message (self, &hello);
 }
@@ -130,10 +148,18 @@ visit_received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointe
           return;
         }
       g_byte_array_remove_range (self->inbox, 0, 2 + message_len);
-      if (message.type == ALS_VISIT_MESSAGE_HELLO)
-        handle_hello (self, &message);
-      else
-        handle_consent (self, &message);
+      switch (message.type)
+        {
+        case ALS_VISIT_MESSAGE_HELLO:
+          handle_hello (self, &message);
+          break;
+        case ALS_VISIT_MESSAGE_CONSENT:
+          handle_consent (self, &message);
+          break;
+        case ALS_VISIT_MESSAGE_PEER:
+          als_core_peer_message (self, message.peer, message.peer_len);
+          break;
+        }
     }
 }
 
@@ -162,7 +188,8 @@ als_core_begin_talk (AlsVisitCore *self, AlsChannel *channel)
 void
 als_visit_core_answer (AlsVisitCore *self, AlsVisitPermission permission)
 {
-  AlsVisitMessage consent = { ALS_VISIT_MESSAGE_CONSENT, 0, NULL, (uint8_t) permission };
+  AlsVisitMessage consent = { .type = ALS_VISIT_MESSAGE_CONSENT,
+                              .permission = (uint8_t) permission };
 
   if (!self->is_inviter || self->state != ALS_VISIT_ASKING || self->linger != NULL)
     return;

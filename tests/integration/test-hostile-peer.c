@@ -19,6 +19,7 @@
 #include "session/als-session.h"
 #include "signal/als-signal-client.h"
 #include "transport/als-link-host.h"
+#include "visit/als-connection-report.h"
 #include "visit/als-visit.h"
 
 #define LIMIT_S 60
@@ -348,13 +349,14 @@ peer_say (Peer *self, AlsVisitMessage message)
 static void
 peer_hello (Peer *self)
 {
-  peer_say (self, (AlsVisitMessage){ ALS_VISIT_MESSAGE_HELLO, ALS_VISIT_PROTOCOL_VERSION, (char *) "Mallory", 0 });
+  peer_say (self, (AlsVisitMessage){ .type = ALS_VISIT_MESSAGE_HELLO, .version = ALS_VISIT_PROTOCOL_VERSION,
+                                     .name = (char *) "Mallory" });
 }
 
 static void
 peer_consent (Peer *self, AlsVisitPermission permission)
 {
-  peer_say (self, (AlsVisitMessage){ ALS_VISIT_MESSAGE_CONSENT, 0, NULL, (uint8_t) permission });
+  peer_say (self, (AlsVisitMessage){ .type = ALS_VISIT_MESSAGE_CONSENT, .permission = (uint8_t) permission });
 }
 
 static void
@@ -367,9 +369,10 @@ peer_open (Peer *self, AlsChannelKind kind, AlsLane lane)
 }
 
 static void
-peer_signal (Peer *self, AlsPeerMessageType type, AlsPathKind kind, uint32_t attempt)
+peer_signal (Peer *self, AlsPeerMessageType type, guint method, uint32_t attempt)
 {
-  AlsPeerMessage message = { type, (uint8_t) kind, attempt, (const uint8_t *) "nonsense", 8 };
+  AlsPeerMessage message = { .type = type, .method = (uint8_t) method, .attempt = attempt,
+                             .payload = (const uint8_t *) "nonsense", .payload_len = 8 };
   g_autoptr (GBytes) plain = als_peer_message_encode (&message);
   g_autoptr (GBytes) sealed = als_sealer_seal_message (&self->sealer, plain);
 
@@ -594,11 +597,13 @@ test_sealed_rubbish (void)
       if (noise[0] != ALS_PEER_BYE)
         als_signal_client_send (peer->client, sealed);
     }
-  for (guint kind = 0; kind < 256; kind += 5)
+  for (guint method = 0; method < 256; method += method < 10 ? 1 : 5)
     {
-      peer_signal (peer, ALS_PEER_PATH, kind, 1);
-      peer_signal (peer, ALS_PEER_PATH_FAILED, kind, 1);
+      peer_signal (peer, ALS_PEER_PATH_BEGIN, method, 1);
+      peer_signal (peer, ALS_PEER_PATH, method, 1);
+      peer_signal (peer, ALS_PEER_PATH_FAILED, method, 1);
     }
+  peer_signal (peer, ALS_PEER_NETWORK, 0, 0);
   peer_hello (peer);
   wait_for (state_is (visit, ALS_VISIT_ASKING));
   als_visit_answer (visit, ALS_VISIT_FILES_ONLY);
@@ -642,7 +647,7 @@ test_other_version (void)
   Peer *peer;
   AlsVisit *visit = meet_inviter (&peer);
 
-  peer_say (peer, (AlsVisitMessage){ ALS_VISIT_MESSAGE_HELLO, 2, (char *) "Future", 0 });
+  peer_say (peer, (AlsVisitMessage){ .type = ALS_VISIT_MESSAGE_HELLO, .version = 2, .name = (char *) "Future" });
   assert_ends (visit, ALS_VISIT_ERROR_PEER_VERSION);
   end_well (visit, peer, TRUE);
 }
@@ -652,6 +657,7 @@ test_malformed_visit_messages (void)
 {
   static const struct { const char *bytes; size_t len; } cases[] = {
     { "\xff\xff", 2 },             /* longer than any */
+    { "\x20\x0a", 2 },             /* by one byte */
     { "\0\0", 2 },                 /* of no type */
     { "\0\1\x09", 3 },             /* unknown type */
     { "\0\2\2\7", 4 },             /* a permission there is not */
@@ -690,8 +696,8 @@ test_name_is_cleaned (void)
   Peer *peer;
   AlsVisit *visit = meet_inviter (&peer);
 
-  peer_say (peer, (AlsVisitMessage){ ALS_VISIT_MESSAGE_HELLO, ALS_VISIT_PROTOCOL_VERSION,
-                                     (char *) " \u202eMal\u2066l\u200bory\u2028\u00a0<b>&  ", 0 });
+  peer_say (peer, (AlsVisitMessage){ .type = ALS_VISIT_MESSAGE_HELLO, .version = ALS_VISIT_PROTOCOL_VERSION,
+                                     .name = (char *) " \u202eMal\u2066l\u200bory\u2028\u00a0<b>&  " });
   wait_for (state_is (visit, ALS_VISIT_ASKING));
   g_assert_cmpstr (als_visit_get_peer_name (visit), ==, "Mallory <b>&");
   als_visit_stop (visit);
@@ -792,7 +798,7 @@ test_flood_of_attempts (void)
   peer_hello (peer);
   wait_for (state_is (visit, ALS_VISIT_ASKING));
   for (guint i = 1; i <= 100; i++)
-    peer_signal (peer, ALS_PEER_PATH, ALS_PATH_DIRECT_UDP, i);
+    peer_signal (peer, ALS_PEER_PATH_BEGIN, ALS_METHOD_ICE, i);
   wait_for (peer->n_path_failed >= 80);
   g_assert_true (state_is (visit, ALS_VISIT_ASKING));
   peer_consent (peer, ALS_VISIT_FILES_ONLY);

@@ -7,7 +7,7 @@
 static void
 test_hello (void)
 {
-  AlsVisitMessage hello = { ALS_VISIT_MESSAGE_HELLO, 1, (char *) "Jürgen", 0 };
+  AlsVisitMessage hello = { .type = ALS_VISIT_MESSAGE_HELLO, .version = 1, .name = (char *) "Jürgen" };
   g_autoptr (GBytes) bytes = als_visit_message_encode (&hello);
   g_auto (AlsVisitMessage) read = { 0 };
   const uint8_t *data = g_bytes_get_data (bytes, NULL);
@@ -22,7 +22,7 @@ static void
 test_long_name_is_cut_between_characters (void)
 {
   g_autoptr (GString) name = g_string_new (NULL);
-  AlsVisitMessage hello = { ALS_VISIT_MESSAGE_HELLO, 1, NULL, 0 };
+  AlsVisitMessage hello = { .type = ALS_VISIT_MESSAGE_HELLO, .version = 1 };
   g_autoptr (GBytes) bytes = NULL;
   g_auto (AlsVisitMessage) read = { 0 };
 
@@ -34,6 +34,22 @@ test_long_name_is_cut_between_characters (void)
   g_assert_true (als_visit_message_decode (&read, (const uint8_t *) g_bytes_get_data (bytes, NULL) + 2,
                                            g_bytes_get_size (bytes) - 2, NULL));
   g_assert_cmpuint (strlen (read.name), ==, ALS_VISIT_MAX_NAME - 1);
+}
+
+static void
+test_a_peer_message_within (void)
+{
+  g_autofree uint8_t *inner = g_malloc0 (ALS_VISIT_MAX_PEER + 1);
+  AlsVisitMessage message = { .type = ALS_VISIT_MESSAGE_PEER, .peer = inner,
+                              .peer_len = ALS_PEER_MAX_MESSAGE };
+  g_autoptr (GBytes) bytes = als_visit_message_encode (&message);
+  AlsVisitMessage read;
+
+  g_assert_true (als_visit_message_decode (&read, (const uint8_t *) g_bytes_get_data (bytes, NULL) + 2,
+                                           g_bytes_get_size (bytes) - 2, NULL));
+  g_assert_cmpmem (read.peer, read.peer_len, inner, ALS_PEER_MAX_MESSAGE);
+  message.peer_len = ALS_VISIT_MAX_PEER + 1;
+  g_assert_null (als_visit_message_encode (&message));
 }
 
 static void
@@ -58,7 +74,11 @@ test_nonsense_is_refused (void)
 static void
 test_peer_message (void)
 {
-  AlsPeerMessage path = { ALS_PEER_PATH, 4, 77, (const uint8_t *) "abc", 3 }, read;
+  AlsPeerMessage path = { .type = ALS_PEER_PATH, .method = 4, .attempt = 77,
+                          .payload = (const uint8_t *) "abc", .payload_len = 3 };
+  AlsPeerMessage failed = { .type = ALS_PEER_PATH_FAILED, .method = 5, .attempt = 3, .problem = 6 };
+  AlsPeerMessage read;
+  g_autoptr (GBytes) bytes_failed = als_peer_message_encode (&failed);
   g_autoptr (GBytes) bytes = als_peer_message_encode (&path);
 
   g_assert_true (als_peer_message_decode (&read, g_bytes_get_data (bytes, NULL),
@@ -70,6 +90,12 @@ test_peer_message (void)
   g_assert_null (als_peer_message_encode (&path));
   g_free ((gpointer) path.payload);
   g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\3x", 2, NULL));
+  g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\6", 1, NULL));
+  g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\2\5\0\0\0\1", 6, NULL));
+  g_assert_true (als_peer_message_decode (&read, g_bytes_get_data (bytes_failed, NULL),
+                                          g_bytes_get_size (bytes_failed), NULL));
+  g_assert_cmpuint (read.method, ==, 5);
+  g_assert_cmpuint (read.problem, ==, 6);
 }
 
 int
@@ -79,6 +105,7 @@ main (int argc, char **argv)
   g_test_add_func ("/protocol/visit/hello", test_hello);
   g_test_add_func ("/protocol/visit/long-name-is-cut-between-characters",
                    test_long_name_is_cut_between_characters);
+  g_test_add_func ("/protocol/visit/a-peer-message-within", test_a_peer_message_within);
   g_test_add_func ("/protocol/visit/nonsense-is-refused", test_nonsense_is_refused);
   g_test_add_func ("/protocol/peer/round-trip-and-limits", test_peer_message);
   return g_test_run ();

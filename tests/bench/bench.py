@@ -4,7 +4,8 @@ same run and against its mark. A table, or with --json only an array of rows on 
 row, value, unit, peer, peer_value, ratio, mark, met. A missed mark is told, not an error; the exit
 code is 1 only if something could not be measured at all.
 
-Every bench runs in a process and network namespaces of its own; bench_*.py say what they do."""
+Every bench runs in a process and network namespaces of its own; bench_*.py say what they do.
+./dev bench nat (see its --help) is another kind: the matrix of all networks, ten minutes long."""
 import argparse
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import bench_nat
 import bench_net
 import bench_screen
 from figures import KEYS, default_congestion_control, say
@@ -73,6 +75,8 @@ def print_table(rows):
 
 
 def main():
+    if sys.argv[1:2] == ["nat"]:
+        sys.exit(bench_nat.main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("name", nargs="?", help="only rows whose names begin so")
     parser.add_argument("--json", action="store_true", help="only an array of rows on standard output")

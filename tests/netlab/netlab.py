@@ -149,7 +149,8 @@ class Home:
                  congestion_control="cubic", **settings):
         self.lab, self.name, self.profile = lab, name, PROFILES[profile]
         self.hosts = list(hosts or [name])
-        self.number = lab.next_number()
+        self.number = lab.take_number()
+        self.namespaces = []
         self.has_ipv4 = self.profile.ipv4
         self.has_ipv6 = self.profile.ipv6 if ipv6 is None else ipv6
         self.is_translating = bool(self.profile.settings["nat"])
@@ -169,7 +170,7 @@ class Home:
                 lab, (lan, device), (behind.lan if behind else None, f"wan-{name}"),
                 {**self.profile.settings, "wan": self.public, **line})
         else:
-            lab.add_namespace(f"{name}-isp")
+            self._add_namespace(f"{name}-isp")
             sysctl(lab, f"{name}-isp", net_ipv4_ip_forward=1)
             self.inner = Router(lab, (lan, device), (f"{name}-isp", "lan-isp"),
                                 {**self.profile.settings, "wan": "100.64.0.2"})
@@ -181,16 +182,21 @@ class Home:
         self.lan = lan
         self._connect(lan, device, behind, congestion_control)
 
+    def _add_namespace(self, name):
+        run("ip", "netns", "add", name)
+        run(*self.lab.on(name), "ip", "link", "set", "lo", "up")
+        self.namespaces.append(name)
+
     def _make_hosts(self):
         """The namespace that the router's inner device belongs into."""
         lab = self.lab
         for host in self.hosts:
-            lab.add_namespace(host)
+            self._add_namespace(host)
             lab.homes_by_host[host] = self
         if self.hosts == [self.name]:
             return self.name
         lan = f"{self.name}-lan"
-        lab.add_namespace(lan)
+        self._add_namespace(lan)
         sysctl(lab, lan, net_ipv4_ip_forward=1)
         run(*lab.on(lan), "ip", "link", "add", "lan", "type", "bridge")
         run(*lab.on(lan), "ip", "link", "set", "lan", "up")
@@ -238,6 +244,16 @@ class Home:
         """The first host's own, of the home's first IP version."""
         return self.private_net + ".2" if self.has_ipv4 else self.net_6 + "::2"
 
+    def remove(self):
+        """When nothing runs there any more; its numbers will be another's, much later."""
+        for router in {self.inner, self.router}:
+            router.stop()
+        for namespace in self.namespaces:
+            run("ip", "netns", "del", namespace)
+        for host in self.hosts:
+            del self.lab.homes_by_host[host]
+        self.lab.numbers.append(self.number)
+
     def set(self, **settings):
         self.router.set(**settings)
 
@@ -264,26 +280,35 @@ class Home:
         return {"http_proxy": proxy, "https_proxy": proxy, "all_proxy": proxy}
 
 
+def missing():
+    """Why no laboratory can be made here, or None."""
+    if os.environ.get(labs.INSIDE) != "namespaces":
+        return "network namespaces are refused here"
+    for program, package in (("turnserver", "coturn"), ("openssl", "openssl")):
+        if shutil.which(program) is None:
+            return f"{program} is missing (package {package})"
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"/dev/net/tun: {error.strerror}"
+    return None
+
+
 class NetLab(Lab):
     """The internet, its servers, and homes."""
 
     def __init__(self):
-        self.n_homes = 0
+        self.numbers = collections.deque(range(1, 255))
         self.homes_by_host = {}
         super().__init__()
         if self.loopback:
             raise Failure("network namespaces are refused here")
 
-    def next_number(self):
-        self.n_homes += 1
-        return self.n_homes
+    def take_number(self):
+        return self.numbers.popleft()
 
     def forward_ipv6(self, host):
         run(*self.on(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
-
-    def add_namespace(self, name):
-        run("ip", "netns", "add", name)
-        run(*self.on(name), "ip", "link", "set", "lo", "up")
 
     def make_network(self):
         sysctl(self, None, net_ipv4_ip_forward=1)
@@ -390,8 +415,6 @@ class Coturn:
     and, with TLS or without, on 443."""
 
     def __init__(self, lab, more=""):
-        if shutil.which("turnserver") is None:
-            raise Failure("turnserver is missing (package coturn)")
         self.lab = lab
         self.config = lab.path("turnserver.conf")
         self.log = lab.path("turnserver.log")

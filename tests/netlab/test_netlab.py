@@ -126,7 +126,7 @@ def each_profile_is_what_it_says(lab):
         settings = profile.settings
         if settings.get("udp") == 0 or "only" in settings:
             check(got is None, f"{name}: UDP passes")
-            home.router.stop()
+            home.remove()
             continue
         check(got is not None, f"{name}: no answer")
         expected = (settings["mapping"] if settings["nat"] else "ei",
@@ -138,7 +138,7 @@ def each_profile_is_what_it_says(lab):
         seen = ("preserved" if all(inner == port for inner, port in got[2]) else
                 "sequential" if set(steps) == {1} else "random")
         check(seen == ports, f"{name}: ports are {seen}: {got[2]}")
-        home.router.stop()
+        home.remove()
 
 
 def address_dependent_mapping_and_steps(lab):
@@ -478,8 +478,8 @@ SCENARIOS = [
 def main():
     wanted = sys.argv[1:]
     scenarios = [s for s in SCENARIOS if not wanted or any(word in s.__name__ for word in wanted)]
-    if os.environ.get(labs.INSIDE) != "namespaces":
-        print("1..0 # SKIP network namespaces are refused here")
+    if netlab.missing():
+        print(f"1..0 # SKIP {netlab.missing()}")
         return 0
     lab = NetLab()
     failed = 0

@@ -116,6 +116,15 @@ als_carrier_set_reading (AlsCarrier *self, gboolean reading)
     klass->set_reading (self, reading);
 }
 
+void
+als_carrier_get_loss (AlsCarrier *self, uint64_t *sent_packets, uint64_t *lost_packets)
+{
+  AlsCarrierClass *klass = ALS_CARRIER_GET_CLASS (self);
+
+  if (!PRIV (self)->closed && klass->get_loss != NULL)
+    klass->get_loss (self, sent_packets, lost_packets);
+}
+
 AlsCarrierType
 als_carrier_get_carrier_type (AlsCarrier *self)
 {

@@ -46,6 +46,8 @@ struct _AlsCarrierClass
   /* (nullable), for streams and messages: see als_carrier_set_reading (). Also called with TRUE
    * by the first als_carrier_set_events (): a stream reads nothing before. */
   void  (*set_reading) (AlsCarrier *self, gboolean reading);
+  /* (nullable): see als_carrier_get_loss (). */
+  void  (*get_loss) (AlsCarrier *self, uint64_t *sent_packets, uint64_t *lost_packets);
 };
 
 typedef struct
@@ -68,6 +70,10 @@ void            als_carrier_close       (AlsCarrier *self);
 /* FALSE: deliver nothing until it is TRUE again, as it is at first: what comes meanwhile is to wait
  * where the peer notices. A carrier of datagrams, or one that cannot, goes on. */
 void            als_carrier_set_reading (AlsCarrier *self, gboolean reading);
+/* Packets that the kernel has sent for it, ever, and had to send again. What it cannot tell is left as
+ * it is. */
+void            als_carrier_get_loss    (AlsCarrier *self, uint64_t *sent_packets,
+                                         uint64_t *lost_packets);
 AlsCarrierType  als_carrier_get_carrier_type (AlsCarrier *self);
 AlsPathKind     als_carrier_get_kind    (AlsCarrier *self);
 GMainContext   *als_carrier_get_context (AlsCarrier *self);

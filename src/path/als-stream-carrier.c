@@ -38,6 +38,7 @@ struct _AlsStreamCarrier
   GPollableOutputStream *output;
   GByteArray *unsent;           /* what is left of the packet that was begun */
   size_t unsent_pos;
+  uint64_t written_bytes;
   GSource *readable;            /* NULL while not reading */
   GSource *writable;            /* NULL unless full */
   GSource *broken;              /* tells of an error that a write met */
@@ -161,7 +162,10 @@ write_some (AlsStreamCarrier *self, struct iovec *vectors, guint n, GError **err
         taken = sendmsg (g_socket_get_fd (self->socket), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
       while (taken < 0 && errno == EINTR);
       if (taken >= 0)
-        return taken;
+        {
+          self->written_bytes += (uint64_t) taken;
+          return taken;
+        }
       if (errno == EAGAIN || errno == EWOULDBLOCK)
         return 0;
       *error = error_from_errno (errno);
@@ -170,7 +174,10 @@ write_some (AlsStreamCarrier *self, struct iovec *vectors, guint n, GError **err
   taken = g_pollable_output_stream_write_nonblocking (self->output, vectors[0].iov_base,
                                                       vectors[0].iov_len, NULL, &local_error);
   if (taken >= 0)
-    return taken;
+    {
+      self->written_bytes += (uint64_t) taken;
+      return taken;
+    }
   if (g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     return 0;
   *error = g_steal_pointer (&local_error);
@@ -387,6 +394,22 @@ als_stream_carrier_set_reading (AlsCarrier *carrier, gboolean reading)
   g_source_attach (self->readable, als_carrier_get_context (carrier));
 }
 
+static void
+als_stream_carrier_get_loss (AlsCarrier *carrier, uint64_t *sent_packets, uint64_t *lost_packets)
+{
+  AlsStreamCarrier *self = ALS_STREAM_CARRIER (carrier);
+  GSocket *below = self->stream != NULL ? als_stream_get_socket (self->stream) : NULL;
+  struct tcp_info info = { 0 };
+  socklen_t len = sizeof info;
+
+  if (below == NULL
+      || getsockopt (g_socket_get_fd (below), IPPROTO_TCP, TCP_INFO, &info, &len) != 0
+      || info.tcpi_snd_mss == 0)
+    return;
+  *sent_packets = self->written_bytes / info.tcpi_snd_mss + info.tcpi_total_retrans;
+  *lost_packets = info.tcpi_total_retrans;
+}
+
 /* --- lifecycle --- */
 
 static void
@@ -431,6 +454,7 @@ als_stream_carrier_class_init (AlsStreamCarrierClass *klass)
   carrier_class->send = als_stream_carrier_send;
   carrier_class->close = als_stream_carrier_close;
   carrier_class->set_reading = als_stream_carrier_set_reading;
+  carrier_class->get_loss = als_stream_carrier_get_loss;
 }
 
 static void
@@ -439,16 +463,20 @@ als_stream_carrier_init (AlsStreamCarrier *self)
   self->unsent = g_byte_array_new ();
 }
 
-/* None of them is needed: a kernel may have no BBR, or keep it to itself. */
+/* None of them is needed: a kernel may have no BBR, or keep it to itself. Tests and benches name
+ * what most people have (ALONGSIDE_TCP_CONGESTION=cubic). */
 static void
 tune_socket (GSocket *socket)
 {
-  static const char bbr[] = "bbr";
+  const char *wanted = g_getenv ("ALONGSIDE_TCP_CONGESTION");
 
+  if (wanted == NULL)
+    wanted = "bbr";
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, 1, NULL);
   g_socket_set_option (socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES, NULL);
-  if (setsockopt (g_socket_get_fd (socket), IPPROTO_TCP, TCP_CONGESTION, bbr, strlen (bbr)) != 0)
-    g_debug ("no BBR here: %s", g_strerror (errno));
+  if (setsockopt (g_socket_get_fd (socket), IPPROTO_TCP, TCP_CONGESTION, wanted,
+                  (socklen_t) strlen (wanted)) != 0)
+    g_debug ("no %s here: %s", wanted, g_strerror (errno));
 }
 
 AlsCarrier *

@@ -12,7 +12,19 @@
 #define RTT_MARGIN_US (50 * 1000)
 #define WORSE_FOR_US (3 * G_USEC_PER_SEC)
 #define POOR_INTERVALS (WORSE_FOR_US / ALS_GOODPUT_INTERVAL_US)
-#define BAN_US (60 * G_USEC_PER_SEC)
+#define GOODPUT_FACTOR 2
+/* The first time; twice as long each time after it. */
+#define BAN_US (60 * (int64_t) G_USEC_PER_SEC)
+#define MAX_DOUBLINGS 4
+#define FORGIVEN_INTERVALS (10 * G_USEC_PER_SEC / ALS_GOODPUT_INTERVAL_US)
+
+/* A link that was full so long, slower than this or losing more than one packet of so many, makes
+ * way for another's trial. A fast line that loses nothing is not bothered. */
+#define FULL_INTERVALS (2 * G_USEC_PER_SEC / ALS_GOODPUT_INTERVAL_US)
+#define SLOW_GOODPUT (10 * 1000 * 1000 / 8)
+#define DOUBTFUL_LOSS 5000
+/* A congestion control finds its rate in less. */
+#define TRIAL_US (2500 * 1000)
 /* Fewer round trips do not condemn a path. */
 #define ENOUGH_SAMPLES 3
 
@@ -47,13 +59,31 @@ is_slower (const AlsLinkCandidate *a, const AlsLinkCandidate *b)
 }
 
 static void
+forget_full (AlsLinkCandidate *candidate)
+{
+  candidate->n_poor = candidate->n_full = 0;
+  candidate->sent = candidate->lost = 0;
+}
+
+static void
 ban (AlsLinkCandidate *candidate, const char *why, int64_t now_us)
 {
   g_info ("path %u (%s) is much worse than another: %s", candidate->number,
           als_path_kind_to_string (candidate->kind), why);
-  candidate->banned_until_us = now_us + BAN_US;
+  candidate->banned_until_us = now_us + (BAN_US << MIN (candidate->n_bans, MAX_DOUBLINGS));
+  candidate->n_bans++;
   candidate->slow_since_us = 0;
-  candidate->n_poor = 0;
+  candidate->trial_until_us = 0;
+  forget_full (candidate);
+}
+
+static AlsLinkCandidate *
+find_number (AlsLinkCandidate **candidates, guint n, guint number)
+{
+  for (guint i = 0; i < n; i++)
+    if (candidates[i]->number == number)
+      return candidates[i];
+  return NULL;
 }
 
 static AlsLinkCandidate *
@@ -88,11 +118,32 @@ any_is_quicker (AlsLinkCandidate **candidates, guint n, guint allowed_kinds,
   return FALSE;
 }
 
+/* NULL: none, or not any more. */
+static AlsLinkCandidate *
+find_on_trial (AlsLinkCandidate **candidates, guint n, guint allowed_kinds, int64_t now_us)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      AlsLinkCandidate *self = candidates[i], *against;
+
+      if (self->trial_until_us == 0)
+        continue;
+      against = find_number (candidates, n, self->trial_against);
+      if (now_us < self->trial_until_us && is_candidate (self, allowed_kinds) && against != NULL
+          && is_candidate (against, allowed_kinds))
+        return self;
+      g_info ("path %u (%s) has not shown itself better", self->number,
+              als_path_kind_to_string (self->kind));
+      self->trial_until_us = 0;
+    }
+  return NULL;
+}
+
 guint
 als_link_choice_choose (AlsLinkCandidate **candidates, guint n, guint current, guint allowed_kinds,
                         int64_t now_us)
 {
-  AlsLinkCandidate *best, *doubtful = NULL;
+  AlsLinkCandidate *best, *doubtful = NULL, *on_trial;
   gboolean have_current = FALSE;
 
   for (guint i = 0; i < n; i++)
@@ -102,6 +153,9 @@ als_link_choice_choose (AlsLinkCandidate **candidates, guint n, guint current, g
       candidates[i]->slow_since_us = 0;
   if (!have_current)
     current = 0;
+  on_trial = find_on_trial (candidates, n, allowed_kinds, now_us);
+  if (on_trial != NULL)
+    return on_trial->number;
 
   while ((best = find_best (candidates, n, current, allowed_kinds, FALSE, doubtful, now_us))
          != NULL)
@@ -130,32 +184,102 @@ als_link_choice_choose (AlsLinkCandidate **candidates, guint n, guint current, g
   return best != NULL ? best->number : 0;
 }
 
-void
-als_link_choice_note_goodput (AlsLinkCandidate **candidates, guint n, guint current,
-                              guint allowed_kinds, uint64_t goodput, gboolean saturated,
-                              int64_t now_us)
+/* The one that gets the work instead of CANDIDATE for a moment; NULL: none is to. */
+static AlsLinkCandidate *
+find_trial (AlsLinkCandidate **candidates, guint n, guint allowed_kinds,
+            const AlsLinkCandidate *candidate, int64_t now_us)
 {
-  AlsLinkCandidate *self = NULL;
-  gboolean poor = FALSE;
+  AlsLinkCandidate *best = NULL;
 
   for (guint i = 0; i < n; i++)
-    if (candidates[i]->number == current)
-      self = candidates[i];
+    {
+      AlsLinkCandidate *other = candidates[i];
+
+      /* The relay in the server is for those who have nothing else. */
+      if (other == candidate || other->kind == ALS_PATH_SIGNAL_RELAY
+          || !is_candidate (other, allowed_kinds) || is_banned (other, now_us)
+          || other->n_rtt_samples < ENOUGH_SAMPLES || is_slower (other, candidate)
+          || now_us < other->next_trial_us)
+        continue;
+      if (best == NULL || is_better (other, best, 0))
+        best = other;
+    }
+  return best;
+}
+
+static void
+start_trial (AlsLinkCandidate *self, AlsLinkCandidate *against, int64_t now_us)
+{
+  g_info ("path %u (%s) is on trial against path %u (%s)", self->number,
+          als_path_kind_to_string (self->kind), against->number,
+          als_path_kind_to_string (against->kind));
+  self->trial_until_us = now_us + TRIAL_US;
+  self->trial_against = against->number;
+  self->next_trial_us = now_us + (BAN_US << MIN (self->n_trials, MAX_DOUBLINGS));
+  self->n_trials++;
+  self->goodput = 0;
+  forget_full (against);
+}
+
+/* Full, but hardly for the reason that nothing could carry more. */
+static gboolean
+is_doubtful (const AlsLinkCandidate *self)
+{
+  return self->n_full >= FULL_INTERVALS
+         && (self->goodput < SLOW_GOODPUT || self->lost * DOUBTFUL_LOSS > self->sent);
+}
+
+static void
+end_trial (AlsLinkCandidate *self, AlsLinkCandidate *against, const AlsLinkInterval *interval,
+           int64_t now_us)
+{
+  if (!interval->saturated || interval->goodput < against->goodput * GOODPUT_FACTOR)
+    return;
+  self->trial_until_us = 0;
+  self->n_trials = 0;
+  ban (against, "trial", now_us);
+}
+
+void
+als_link_choice_note_interval (AlsLinkCandidate **candidates, guint n, guint current,
+                               guint allowed_kinds, const AlsLinkInterval *interval,
+                               int64_t now_us)
+{
+  AlsLinkCandidate *self = find_number (candidates, n, current), *other;
+  gboolean poor = FALSE;
+
   if (self == NULL)
     return;
-  if (!saturated)
+  if (!interval->saturated)
     {
-      self->n_poor = 0;
+      forget_full (self);
       return;
     }
-  self->goodput = self->goodput == 0 ? goodput : (self->goodput * 3 + goodput) / 4;
+  self->goodput = self->goodput == 0 ? interval->goodput
+                                     : (self->goodput * 3 + interval->goodput) / 4;
+  self->n_full++;
+  self->sent += interval->sent;
+  self->lost += interval->lost;
+  if (self->trial_until_us != 0)
+    {
+      other = find_number (candidates, n, self->trial_against);
+      if (other != NULL)
+        end_trial (self, other, interval, now_us);
+      return;
+    }
   for (guint i = 0; i < n; i++)
     if (candidates[i] != self && is_candidate (candidates[i], allowed_kinds)
-        && !is_banned (candidates[i], now_us) && goodput < candidates[i]->goodput / 2)
+        && !is_banned (candidates[i], now_us)
+        && interval->goodput < candidates[i]->goodput / GOODPUT_FACTOR)
       poor = TRUE;
   self->n_poor = poor ? self->n_poor + 1 : 0;
+  if (self->n_full >= FORGIVEN_INTERVALS && !poor)
+    self->n_bans = 0;
   if (self->n_poor >= POOR_INTERVALS)
     ban (self, "goodput", now_us);
+  else if (is_doubtful (self)
+           && (other = find_trial (candidates, n, allowed_kinds, self, now_us)) != NULL)
+    start_trial (other, self, now_us);
 }
 
 int64_t
@@ -167,6 +291,8 @@ als_link_choice_get_deadline (AlsLinkCandidate **candidates, guint n, int64_t no
     {
       if (is_banned (candidates[i], now_us))
         deadline_us = MIN (deadline_us, candidates[i]->banned_until_us);
+      if (candidates[i]->trial_until_us > now_us)
+        deadline_us = MIN (deadline_us, candidates[i]->trial_until_us);
       if (candidates[i]->slow_since_us != 0 && candidates[i]->slow_since_us + WORSE_FOR_US > now_us)
         deadline_us = MIN (deadline_us, candidates[i]->slow_since_us + WORSE_FOR_US);
     }

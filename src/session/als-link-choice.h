@@ -3,7 +3,11 @@
 
 /* Which link a side sends on (design §4): the best kind, LAN first within a
  * kind, the present one among equals; but not one that is much worse than
- * another, for a minute after that was found. Pure policy. */
+ * another, for a minute after that was found, and longer each time.
+ *
+ * What a link could carry is known of those only that have carried something. So
+ * when the present one is full, and loses packets or is slow, another gets the
+ * work for a moment: a trial. It stays if it carries twice as much. Pure policy. */
 
 #pragma once
 
@@ -24,9 +28,24 @@ typedef struct
 
   /* The policy's own. */
   int64_t banned_until_us;
+  guint n_bans;            /* since it last did well for long */
   int64_t slow_since_us;   /* round trip much worse than another's; 0: not */
   guint n_poor;            /* intervals in a row with under half of another's goodput */
+  guint n_full;            /* intervals in a row with work waiting all the time ... */
+  uint64_t sent, lost;     /* ... and packets in them, where they are counted */
+  int64_t trial_until_us;  /* 0: not on trial */
+  guint trial_against;     /* number of the one it stands in for */
+  int64_t next_trial_us;
+  guint n_trials;          /* in vain */
 } AlsLinkCandidate;
+
+/* What a link did during an ALS_GOODPUT_INTERVAL_US. */
+typedef struct
+{
+  uint64_t goodput;        /* bytes a second */
+  gboolean saturated;      /* work was waiting all the time */
+  uint64_t sent, lost;     /* packets; 0: nobody counts them */
+} AlsLinkInterval;
 
 #define ALS_GOODPUT_INTERVAL_US (500 * 1000)
 
@@ -34,11 +53,10 @@ typedef struct
  * none. May ban candidates. */
 guint als_link_choice_choose       (AlsLinkCandidate **candidates, guint n, guint current,
                                     guint allowed_kinds, int64_t now_us);
-/* Reports what CURRENT carried during an ALS_GOODPUT_INTERVAL_US. SATURATED: work was waiting all
- * the time. To be followed by als_link_choice_choose (). */
-void  als_link_choice_note_goodput (AlsLinkCandidate **candidates, guint n, guint current,
-                                    guint allowed_kinds, uint64_t goodput, gboolean saturated,
-                                    int64_t now_us);
+/* Reports what CURRENT did. To be followed by als_link_choice_choose (). */
+void  als_link_choice_note_interval (AlsLinkCandidate **candidates, guint n, guint current,
+                                     guint allowed_kinds, const AlsLinkInterval *interval,
+                                     int64_t now_us);
 /* When a decision may change by itself; INT64_MAX: never. */
 int64_t als_link_choice_get_deadline (AlsLinkCandidate **candidates, guint n, int64_t now_us);
 

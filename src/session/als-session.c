@@ -104,7 +104,7 @@ struct _AlsSession
   guint switches;
 
   int64_t bucket_us;       /* goodput interval's start */
-  uint64_t bucket_acked;
+  uint64_t bucket_acked, bucket_sent_packets, bucket_lost_packets;
   gboolean bucket_starved; /* there was room without work in it */
   int64_t bulk_retry_us;
 
@@ -920,6 +920,8 @@ start_bucket (AlsSession *self)
 {
   self->bucket_us = self->now_us;
   self->bucket_acked = self->current_stats.acked_bytes;
+  self->bucket_sent_packets = self->current_stats.sent_packets;
+  self->bucket_lost_packets = self->current_stats.lost_packets;
   self->bucket_starved = FALSE;
 }
 
@@ -960,6 +962,28 @@ use_link (AlsSession *self, SessionLink *sl)
 }
 
 static void
+note_interval (AlsSession *self)
+{
+  const AlsLinkStats *stats = &self->current_stats;
+  AlsLinkInterval interval = {
+    .goodput = (stats->acked_bytes - self->bucket_acked) * G_USEC_PER_SEC
+               / (uint64_t) (self->now_us - self->bucket_us),
+    .saturated = !self->bucket_starved,
+  };
+
+  /* Elsewhere a loss is the link's own affair. */
+  if (stats->sent_packets > 0)
+    {
+      interval.sent = stats->sent_packets - self->bucket_sent_packets;
+      interval.lost = stats->lost_packets - self->bucket_lost_packets;
+    }
+  als_link_choice_note_interval ((AlsLinkCandidate **) self->candidates->pdata,
+                                 self->candidates->len, self->current->number,
+                                 self->config.allowed_kinds, &interval, self->now_us);
+  start_bucket (self);
+}
+
+static void
 choose_link (AlsSession *self)
 {
   AlsLinkCandidate **candidates = (AlsLinkCandidate **) self->candidates->pdata;
@@ -976,15 +1000,7 @@ choose_link (AlsSession *self)
     }
   refresh_current (self);
   if (self->current != NULL && self->now_us >= self->bucket_us + ALS_GOODPUT_INTERVAL_US)
-    {
-      uint64_t goodput = (self->current_stats.acked_bytes - self->bucket_acked) * G_USEC_PER_SEC
-                         / (self->now_us - self->bucket_us);
-
-      als_link_choice_note_goodput (candidates, n, self->current->number,
-                                    self->config.allowed_kinds, goodput, !self->bucket_starved,
-                                    self->now_us);
-      start_bucket (self);
-    }
+    note_interval (self);
   number = als_link_choice_choose (candidates, n,
                                    self->current != NULL ? self->current->number : 0,
                                    self->config.allowed_kinds, self->now_us);
@@ -1188,6 +1204,19 @@ als_session_remove_link (AlsSession *self, AlsLink *link)
         sl->removed = TRUE;
     }
   als_session_ask_poll (self);
+}
+
+gboolean
+als_session_is_much_worse (AlsSession *self, AlsLink *link)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      const SessionLink *sl = g_ptr_array_index (self->links, i);
+
+      if (sl->link == link)
+        return sl->candidate.banned_until_us > self->now_us;
+    }
+  return FALSE;
 }
 
 void

@@ -106,6 +106,8 @@ void        als_session_poll           (AlsSession *self, int64_t now_us);
 void        als_session_add_link       (AlsSession *self, AlsLink *link);
 /* Says LEAVE on it and moves away; `link_gone` follows. */
 void        als_session_remove_link    (AlsSession *self, AlsLink *link);
+/* LINK is not chosen for now, because another is so much better (design §4). */
+gboolean    als_session_is_much_worse  (AlsSession *self, AlsLink *link);
 /* For tests and support: kinds that we send on from now on. */
 void        als_session_set_allowed_kinds (AlsSession *self, guint kinds);
 void        als_session_get_stats      (AlsSession *self, AlsSessionStats *stats);

@@ -187,6 +187,7 @@ runner_make_view (Runner *self, ItemType type)
       view->taken[lane] = self->taken[lane];
     }
   view->taken_datagrams = self->taken_datagrams;
+  als_carrier_get_loss (self->carrier, &view->stats.sent_packets, &view->stats.lost_packets);
   view->ready = self->ready;
   return item;
 }

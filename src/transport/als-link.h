@@ -62,6 +62,7 @@ typedef struct
   int64_t queue_delay_us;   /* what a byte handed over now would wait for below us */
   size_t queued_bytes;      /* handed over, not yet sent */
   uint64_t acked_bytes;     /* of frames, ever */
+  uint64_t sent_packets;    /* where the kernel counts them, 0 elsewhere */
   uint64_t lost_packets;
   uint32_t mtu;             /* UDP payload found so far, 0 elsewhere */
 } AlsLinkStats;

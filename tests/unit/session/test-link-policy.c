@@ -26,14 +26,23 @@ choose (AlsLinkCandidate *all, guint n, guint current, guint allowed, int64_t no
 }
 
 static void
-note (AlsLinkCandidate *all, guint n, guint current, uint64_t goodput, gboolean saturated,
-      int64_t now_us)
+note_interval (AlsLinkCandidate *all, guint n, guint current, const AlsLinkInterval *interval,
+               int64_t now_us)
 {
   AlsLinkCandidate *pointers[8];
 
   for (guint i = 0; i < n; i++)
     pointers[i] = &all[i];
-  als_link_choice_note_goodput (pointers, n, current, ALS_PATH_ALL, goodput, saturated, now_us);
+  als_link_choice_note_interval (pointers, n, current, ALS_PATH_ALL, interval, now_us);
+}
+
+static void
+note (AlsLinkCandidate *all, guint n, guint current, uint64_t goodput, gboolean saturated,
+      int64_t now_us)
+{
+  AlsLinkInterval interval = { .goodput = goodput, .saturated = saturated };
+
+  note_interval (all, n, current, &interval, now_us);
 }
 
 static void
@@ -106,19 +115,148 @@ test_half_the_goodput_for_three_seconds_loses (void)
   int64_t now_us = SECOND;
 
   for (guint i = 0; i < 10; i++, now_us += ALS_GOODPUT_INTERVAL_US)
-    note (all, 2, 1, 1000000, TRUE, now_us);
+    note (all, 2, 1, 4000000, TRUE, now_us);
   /* Work was not waiting all the time: that says nothing. */
   for (guint i = 0; i < 20; i++, now_us += ALS_GOODPUT_INTERVAL_US)
     {
-      note (all, 2, 2, 100000, i % 6 != 5, now_us);
+      note (all, 2, 2, 1500000, i % 6 != 5, now_us);
       g_assert_cmpuint (choose (all, 2, 2, ALS_PATH_ALL, now_us), ==, 2);
     }
   for (guint i = 0; i < 6; i++, now_us += ALS_GOODPUT_INTERVAL_US)
     {
-      note (all, 2, 2, 450000, TRUE, now_us);
+      note (all, 2, 2, 1900000, TRUE, now_us);
       g_assert_cmpuint (choose (all, 2, 2, ALS_PATH_ALL, now_us), ==, i < 3 ? 2 : 1);
     }
   g_assert_cmpint (all[1].banned_until_us, >, now_us + 50 * SECOND);
+}
+
+/* A world of two paths: how fast each is, and what the policy makes of it. */
+typedef struct
+{
+  AlsLinkCandidate all[2];      /* UDP, TCP */
+  uint64_t goodput[2];
+  uint64_t lost;                /* of 1,000 packets by TCP in each interval */
+  guint current;
+  guint n_switches;
+  guint intervals[2];           /* on each */
+} World;
+
+static World
+make_world (uint64_t udp, uint64_t tcp, uint64_t lost)
+{
+  return (World){
+    .all = { candidate (1, ALS_PATH_DIRECT_UDP, 40 * MS), candidate (2, ALS_PATH_DIRECT_TCP, 40 * MS) },
+    .goodput = { udp, tcp },
+    .lost = lost,
+    .current = 2,
+  };
+}
+
+static void
+live (World *world, guint n, gboolean saturated, int64_t *now_us)
+{
+  for (guint i = 0; i < n; i++)
+    {
+      AlsLinkInterval interval = { .goodput = world->goodput[world->current - 1],
+                                   .saturated = saturated };
+      guint chosen;
+
+      if (world->current == 2)
+        {
+          interval.sent = 1000;
+          interval.lost = world->lost;
+        }
+      *now_us += ALS_GOODPUT_INTERVAL_US;
+      note_interval (world->all, 2, world->current, &interval, *now_us);
+      chosen = choose (world->all, 2, world->current, ALS_PATH_ALL, *now_us);
+      world->n_switches += chosen != world->current;
+      world->current = chosen;
+      world->intervals[chosen - 1]++;
+    }
+}
+
+/* Cubic on a line that loses, from the start: nobody knows yet what UDP could do there. */
+static void
+test_lossy_tcp_makes_way (void)
+{
+  World world = make_world (9 * 1000 * 1000, 300 * 1000, 10);
+  int64_t now_us = SECOND;
+
+  live (&world, 20, FALSE, &now_us);
+  g_assert_cmpuint (world.current, ==, 2); /* while nothing is full nobody minds */
+  live (&world, 8, TRUE, &now_us);
+  g_assert_cmpuint (world.current, ==, 1);
+  g_assert_cmpint (world.all[1].banned_until_us, >, now_us + 50 * SECOND);
+  /* Ten minutes: it looks at the better kind again, less often each time. */
+  world.n_switches = 0;
+  world.intervals[0] = world.intervals[1] = 0;
+  live (&world, 1200, TRUE, &now_us);
+  g_assert_cmpuint (world.n_switches, <=, 2 * 4);
+  g_assert_cmpuint (world.intervals[1], <=, 4 * 7);
+  /* The line is good again: it comes back, and stays. */
+  world.goodput[1] = 9 * 1000 * 1000;
+  world.lost = 0;
+  world.n_switches = 0;
+  live (&world, 2400, TRUE, &now_us);
+  g_assert_cmpuint (world.current, ==, 2);
+  g_assert_cmpuint (world.n_switches, ==, 1);
+}
+
+/* Both lines lose, and neither way does twice as well as the other. */
+static void
+test_equals_stay_where_they_are (void)
+{
+  World world = make_world (9 * 1000 * 1000, 6 * 1000 * 1000, 10);
+  int64_t now_us = SECOND;
+
+  live (&world, 1200, TRUE, &now_us);
+  g_assert_cmpuint (world.current, ==, 2);
+  g_assert_cmpuint (world.n_switches, <=, 2 * 4);
+  g_assert_cmpuint (world.intervals[0], <=, 4 * 6);
+}
+
+static void
+test_fast_line_is_not_bothered (void)
+{
+  World world = make_world (800 * 1000 * 1000, 50 * 1000 * 1000, 0);
+  int64_t now_us = SECOND;
+
+  live (&world, 1200, TRUE, &now_us);
+  g_assert_cmpuint (world.n_switches, ==, 0);
+}
+
+static void
+test_trials_have_limits (void)
+{
+  World world = make_world (1000 * 1000, 1000 * 1000, 10);
+  int64_t now_us = SECOND;
+
+  /* Not on the relay, nor where the way is much longer. */
+  world.all[0].kind = ALS_PATH_SIGNAL_RELAY;
+  live (&world, 20, TRUE, &now_us);
+  g_assert_cmpuint (world.n_switches, ==, 0);
+  world.all[0].kind = ALS_PATH_TURN_UDP;
+  world.all[0].rtt_us = 200 * MS;
+  live (&world, 20, TRUE, &now_us);
+  g_assert_cmpuint (world.n_switches, ==, 0);
+  world.all[0].rtt_us = 40 * MS;
+  live (&world, 1, TRUE, &now_us);
+  g_assert_cmpuint (world.current, ==, 1);
+  /* One that dies on trial is not used, nor tried again at once. */
+  world.all[0].usable = FALSE;
+  g_assert_cmpuint (choose (world.all, 2, 1, ALS_PATH_ALL, now_us), ==, 2);
+  world.all[0].usable = TRUE;
+  live (&world, 20, TRUE, &now_us);
+  g_assert_cmpuint (world.current, ==, 2);
+  /* If the other dies, there is no trial any more. */
+  now_us += 60 * SECOND;
+  live (&world, 1, TRUE, &now_us);
+  g_assert_cmpuint (world.current, ==, 1);
+  world.all[1].usable = FALSE;
+  g_assert_cmpuint (choose (world.all, 2, 1, ALS_PATH_ALL, now_us), ==, 1);
+  g_assert_cmpint (world.all[0].trial_until_us, ==, 0);
+  world.all[1].usable = TRUE;
+  g_assert_cmpuint (choose (world.all, 2, 1, ALS_PATH_ALL, now_us), ==, 2);
 }
 
 static void
@@ -161,6 +299,11 @@ main (int argc, char **argv)
                    test_much_longer_round_trip_loses_for_a_minute);
   g_test_add_func ("/session/link-choice/half-the-goodput-for-three-seconds-loses",
                    test_half_the_goodput_for_three_seconds_loses);
+  g_test_add_func ("/session/link-choice/lossy-tcp-makes-way-for-what-is-better", test_lossy_tcp_makes_way);
+  g_test_add_func ("/session/link-choice/a-trial-that-shows-no-better-ends", test_equals_stay_where_they_are);
+  g_test_add_func ("/session/link-choice/a-fast-line-without-loss-is-not-bothered",
+                   test_fast_line_is_not_bothered);
+  g_test_add_func ("/session/link-choice/trials-have-limits", test_trials_have_limits);
   g_test_add_func ("/session/link-life/silence-is-a-death", test_silence_is_a_death);
   return g_test_run ();
 }

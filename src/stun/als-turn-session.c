@@ -201,7 +201,10 @@ refuse_allocation (AlsTurnSession *self, GError *error, gboolean ends, int64_t n
     }
   set_state (self, ALS_TURN_STATE_REFUSED);
   tell (self, ALS_TURN_EVENT_REFUSED, NULL, error);
-  start_request (self, ALS_STUN_BINDING, NULL, now_us);
+  if (self->endpoint.family != ALS_STUN_FAMILY_NONE)
+    tell (self, ALS_TURN_EVENT_ENDPOINT, NULL, NULL);
+  else
+    start_request (self, ALS_STUN_BINDING, NULL, now_us);
 }
 
 /* Takes REQUEST out of the list before. ERROR: (transfer full) */
@@ -510,6 +513,26 @@ als_turn_session_start (AlsTurnSession *self, int64_t now_us)
 }
 
 void
+als_turn_session_start_binding (AlsTurnSession *self, int64_t now_us)
+{
+  if (self->state != ALS_TURN_STATE_IDLE)
+    return;
+  set_state (self, ALS_TURN_STATE_REFUSED);
+  start_request (self, ALS_STUN_BINDING, NULL, now_us);
+}
+
+gboolean
+als_turn_session_allocate (AlsTurnSession *self, AlsStunFamily family, int64_t now_us)
+{
+  if (self->state != ALS_TURN_STATE_REFUSED)
+    return FALSE;
+  self->family = family;
+  set_state (self, ALS_TURN_STATE_ALLOCATING);
+  start_request (self, ALS_STUN_ALLOCATE, NULL, now_us);
+  return TRUE;
+}
+
+void
 als_turn_session_feed (AlsTurnSession *self, const uint8_t *data, size_t len, int64_t now_us)
 {
   if (is_over (self) || self->state == ALS_TURN_STATE_IDLE)
@@ -537,6 +560,14 @@ als_turn_session_close (AlsTurnSession *self)
   else if (!is_over (self))
     fail (self, g_error_new_literal (ALS_TURN_ERROR, ALS_TURN_ERROR_CLOSED,
                                      "the server ended the connection"));
+}
+
+void
+als_turn_session_give_up (AlsTurnSession *self)
+{
+  if (!is_over (self))
+    fail (self, g_error_new_literal (ALS_TURN_ERROR, ALS_TURN_ERROR_TIMED_OUT,
+                                     "the server does not answer"));
 }
 
 void

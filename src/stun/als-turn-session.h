@@ -71,10 +71,18 @@ AlsTurnSession       *als_turn_session_new          (const char *username, const
 void                  als_turn_session_free         (AlsTurnSession *self);
 /* The connection is there (TLS included). */
 void                  als_turn_session_start        (AlsTurnSession *self, int64_t now_us);
+/* The same, but asks for our endpoint only: REFUSED without an event, then ENDPOINT or
+ * NO_ENDPOINT. */
+void                  als_turn_session_start_binding (AlsTurnSession *self, int64_t now_us);
+/* Asks for an allocation (once more): another family, or later. FALSE unless REFUSED. */
+gboolean              als_turn_session_allocate     (AlsTurnSession *self, AlsStunFamily family,
+                                                     int64_t now_us);
 void                  als_turn_session_feed         (AlsTurnSession *self, const uint8_t *data,
                                                      size_t len, int64_t now_us);
 /* The connection has ended. */
 void                  als_turn_session_close        (AlsTurnSession *self);
+/* Whoever performs it waits no longer for an answer: FAILED. */
+void                  als_turn_session_give_up      (AlsTurnSession *self);
 void                  als_turn_session_poll         (AlsTurnSession *self, int64_t now_us);
 /* INT64_MAX: nothing is waited for. */
 int64_t               als_turn_session_get_deadline (const AlsTurnSession *self);

@@ -31,7 +31,7 @@ als_peer_message_decode (AlsPeerMessage *self, const uint8_t *data, size_t len, 
   memset (self, 0, sizeof *self);
   als_reader_init (&reader, data, len);
   self->type = als_reader_u8 (&reader);
-  if (self->type < ALS_PEER_PATH || self->type > ALS_PEER_NETWORK)
+  if (self->type < ALS_PEER_PATH || self->type > ALS_PEER_MOVED)
     als_reader_fail (&reader);
   if (has_attempt (self->type))
     {

@@ -23,6 +23,7 @@ typedef enum
   ALS_PEER_BYE = 3,         /* the visit is over */
   ALS_PEER_PATH_BEGIN = 4,  /* method, attempt; inviter: make the other half */
   ALS_PEER_NETWORK = 5,     /* payload: AlsNetworkMessage, what the sender's network is like */
+  ALS_PEER_MOVED = 6,       /* joiner: its network changed, so that attempts may do what they did not */
 } AlsPeerMessageType;
 
 typedef struct

@@ -21,6 +21,8 @@
 #include "crypto/als-seal.h"
 #include "media/als-screen-receiver.h"
 #include "media/als-screen-sender.h"
+#include "path/als-network-watch.h"
+#include "protocol/als-peer-message.h"
 #include "session/als-session.h"
 #include "signal/als-signal-client.h"
 #include "transfer/als-transfer.h"
@@ -81,7 +83,9 @@ struct _AlsVisitCore
   AlsSealer sealer;
   AlsOpener opener;
   AlsSession *session;
+  AlsNetworkWatch *watch;
   AlsVisitMeans *means;
+  AlsConnectionReport *connection; /* as told last; NULL: nothing yet */
   AlsVisitPaths *paths;
   GSource *poll_source;
   int64_t poll_deadline_us;
@@ -137,6 +141,8 @@ void     als_core_begin_peer   (AlsVisitCore *self, const uint8_t *session_secre
 void     als_core_end_peer     (AlsVisitCore *self);
 /* BYTES: an AlsPeerMessage. FALSE: no way to the other side now. */
 gboolean als_core_send_peer    (GBytes *bytes, gpointer user_data);
+/* One that is nothing but its type. */
+gboolean als_core_say_peer     (AlsVisitCore *self, AlsPeerMessageType type);
 /* From the server, sealed; from the session, which is. */
 void     als_core_sealed_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len);
 void     als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len);

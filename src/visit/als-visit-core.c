@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/als-deadline-source.h"
-#include "protocol/als-peer-message.h"
 
 /* How long goodbyes may take to leave (an orderly end is told at once on all links). */
 #define LINGER_MS 150
@@ -118,6 +117,11 @@ clear_started (AlsVisitCore *self)
   g_ptr_array_set_size (self->transfers, 0);
   als_source_clear (&self->poll_source);
   g_clear_pointer (&self->session, als_session_free);
+  if (self->watch != NULL)
+    {
+      g_signal_handlers_disconnect_by_data (self->watch, self);
+      g_clear_object (&self->watch);
+    }
   g_clear_pointer (&self->paths, als_visit_paths_free);
   g_clear_pointer (&self->means, als_visit_means_free);
   self->channel = NULL;
@@ -165,10 +169,7 @@ als_core_finish (AlsVisitCore *self, AlsVisitError code, const char *format, ...
   als_core_stop_screen (self);
   if (self->session != NULL && !self->ended_by_session && !self->is_declined)
     {
-      AlsPeerMessage bye = { .type = ALS_PEER_BYE };
-      g_autoptr (GBytes) bytes = als_peer_message_encode (&bye);
-
-      als_core_send_peer (bytes, self);
+      als_core_say_peer (self, ALS_PEER_BYE);
       als_session_end (self->session);
     }
   self->linger = als_core_add_timeout (self->session != NULL ? LINGER_MS : 0, "als-visit-linger",
@@ -182,6 +183,7 @@ start (AlsVisitCore *self)
   als_core_set_problem (self, 0, NULL);
   g_clear_pointer (&self->peer_name, g_free);
   g_clear_pointer (&self->path_remote, g_free);
+  g_clear_pointer (&self->connection, als_connection_report_unref);
   memset (&self->stats, 0, sizeof self->stats);
   self->permission = ALS_VISIT_NOTHING;
   self->ended_by_session = FALSE;
@@ -237,6 +239,7 @@ als_visit_core_free (AlsVisitCore *self)
   g_free (self->display);
   g_free (self->peer_name);
   g_free (self->path_remote);
+  g_clear_pointer (&self->connection, als_connection_report_unref);
   g_clear_error (&self->problem);
   g_clear_error (&self->error);
   als_mailbox_unref (self->updates);

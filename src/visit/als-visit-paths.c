@@ -10,15 +10,15 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "base/als-backoff.h"
 #include "base/als-deadline-source.h"
 #include "base/als-token-bucket.h"
+#include "path/als-path-race.h"
 #include "visit/als-path-link.h"
 
-#define RETRY_FIRST_US (2 * G_USEC_PER_SEC)
-#define RETRY_MAX_US (60 * G_USEC_PER_SEC)
-/* An attempt that has neither a link nor failed by then is over. */
-#define ATTEMPT_LIMIT_US (25 * G_USEC_PER_SEC)
+/* An attempt that has neither a link nor failed by then is over; the joiner's half waits a little longer. */
+#define ATTEMPT_LIMIT_US (20 * G_USEC_PER_SEC)
+#define COSTLY_LIMIT_US (25 * G_USEC_PER_SEC)
+#define JOINER_LIMIT_US (30 * G_USEC_PER_SEC)
 /* Links of one attempt that have not proved themselves: more are strangers at the door. */
 #define MAX_UNPROVED 16
 /* Once one of its links is ready, the joiner waits so long for the others (design §5). */
@@ -27,6 +27,11 @@
 /* Attempts that the inviter may ask of a joiner: each costs threads and sockets. */
 #define ATTEMPTS_PER_S 0.5
 #define ATTEMPTS_BURST 16
+
+/* Within so long the session has chosen a path that is better. */
+#define CHOICE_US (5 * G_USEC_PER_SEC)
+/* How long two allocations stay beside a direct path that may yet prove to be none. */
+#define SPARE_US (10 * G_USEC_PER_SEC)
 
 #define JOINER_BIT 0x80000000u
 
@@ -42,9 +47,8 @@ typedef struct
   AlsPathReport report;   /* of the last one that ended */
   guint strangers;        /* links of the present one that were not the other side */
   AlsPathLink *link;      /* borrowed from paths->links: the one that counts; NULL: none */
-  AlsBackoff backoff;
-  GSource *retry;         /* the inviter's next attempt */
-  GSource *limit;         /* of the present one */
+  int64_t linked_us;      /* since when there is `link` */
+  GSource *limit;         /* joiner: of the present attempt */
   GSource *rest;          /* joiner: when unproved links are closed */
 } Attempt;
 
@@ -63,11 +67,14 @@ struct _AlsVisitPaths
   uint32_t next_path_id;
   GPtrArray *links;       /* (element-type Held) (owned) */
   Attempt attempts[ALS_N_METHODS];
+  AlsPathRace race;       /* inviter: when what is tried */
+  GSource *race_source;
+  gboolean is_racing;     /* in race () */
   AlsTokenBucket allowance; /* joiner: of attempts */
 };
 
-static void attempt_begin (Attempt *self);
 static void attempt_failed (Attempt *self, AlsPathProblem problem);
+static void race (AlsVisitPaths *self);
 
 static GSource *
 add_timeout (AlsVisitPaths *self, int64_t delay_us, const char *name, GSourceFunc func,
@@ -182,12 +189,14 @@ attempt_take_link (Attempt *self, AlsPathLink *link)
 
   g_debug ("attempt %u at %s: a link", self->number, als_path_method_to_string (self->method));
   self->link = link;
+  self->linked_us = g_get_monotonic_time ();
   als_source_clear (&self->limit);
-  als_source_clear (&self->retry);
   if (self->path != NULL)
     als_path_settle (self->path);
-  if (!is_inviter (paths) && self->rest == NULL)
+  if (!is_inviter (paths))
     self->rest = add_timeout (paths, REST_US, "als-path-rest", rest_cb, self);
+  als_path_race_connected (&paths->race, self->method, self->linked_us);
+  race (paths);
 }
 
 static void
@@ -266,6 +275,14 @@ attempt_is_allowed (Attempt *self)
   return self->paths->config.allowed_kinds & (1u << als_path_method_get_kind (self->method));
 }
 
+/* It works, it is of a better kind than what the session chose, and the session had time to choose it. */
+static gboolean
+is_much_worse (Attempt *self, AlsPathKind in_use, int64_t now_us)
+{
+  return als_path_method_get_kind (self->method) > in_use && in_use != ALS_PATH_NONE
+         && now_us > self->linked_us + CHOICE_US;
+}
+
 /* Ends what is under way; links that came of it are not touched. */
 static void
 attempt_stop (Attempt *self)
@@ -284,26 +301,6 @@ attempt_stop (Attempt *self)
   self->strangers = 0;
 }
 
-static gboolean
-retry_cb (gpointer user_data)
-{
-  Attempt *self = user_data;
-
-  als_source_clear (&self->retry);
-  attempt_begin (self);
-  return G_SOURCE_REMOVE;
-}
-
-/* The inviter tries again after a while; the joiner waits for it. */
-static void
-attempt_retry_later (Attempt *self)
-{
-  if (!is_inviter (self->paths) || self->retry != NULL || self->method == ALS_METHOD_SIGNAL_RELAY)
-    return;
-  self->retry = add_timeout (self->paths, als_backoff_next (&self->backoff), "als-path-retry",
-                             retry_cb, self);
-}
-
 static void
 attempt_failed (Attempt *self, AlsPathProblem problem)
 {
@@ -312,12 +309,10 @@ attempt_failed (Attempt *self, AlsPathProblem problem)
   attempt_stop (self);
   attempt_leave_links (self, FALSE);
   self->report.problem = problem;
-  if (self->method == ALS_METHOD_SIGNAL_RELAY)
-    return;
-  if (is_inviter (self->paths))
-    attempt_retry_later (self);
-  else
+  if (!is_inviter (self->paths) && self->method != ALS_METHOD_SIGNAL_RELAY)
     send_peer (self, ALS_PEER_PATH_FAILED, problem, NULL);
+  als_path_race_failed (&self->paths->race, self->method, g_get_monotonic_time ());
+  race (self->paths);
 }
 
 static gboolean
@@ -365,28 +360,22 @@ attempt_start (Attempt *self)
   g_signal_connect (self->path, "local-message", G_CALLBACK (local_message_cb), self);
   g_signal_connect (self->path, "connected", G_CALLBACK (connected_cb), self);
   g_signal_connect (self->path, "failed", G_CALLBACK (failed_cb), self);
-  self->limit = add_timeout (self->paths, ATTEMPT_LIMIT_US, "als-path-limit", limit_cb, self);
+  if (!is_inviter (self->paths))
+    self->limit = add_timeout (self->paths, JOINER_LIMIT_US, "als-path-limit", limit_cb, self);
   als_path_start (self->path);
 }
 
-/* The inviter's next attempt, if one is wanted and possible. */
+/* The inviter's. */
 static void
 attempt_begin (Attempt *self)
 {
-  AlsVisitPaths *paths = self->paths;
-  AlsPathProblem problem;
-
-  if (!is_inviter (paths) || self->path != NULL || self->link != NULL
-      || self->method == ALS_METHOD_SIGNAL_RELAY || !attempt_is_allowed (self)
-      || !als_visit_means_can (paths->config.means, self->method, &problem))
-    return;
-  als_source_clear (&self->retry);
+  attempt_stop (self);
   self->number++;
   g_debug ("attempt %u at %s begins", self->number, als_path_method_to_string (self->method));
   if (send_peer (self, ALS_PEER_PATH_BEGIN, ALS_PATH_PROBLEM_NONE, NULL))
     attempt_start (self);
   else
-    attempt_retry_later (self);
+    als_path_race_failed (&self->paths->race, self->method, g_get_monotonic_time ());
 }
 
 /* The joiner's half: the inviter has begun anew, so that what was is over on its side. */
@@ -408,6 +397,79 @@ attempt_follow (Attempt *self, uint32_t number)
     attempt_start (self);
 }
 
+/* --- the race --------------------------------------------------------------- */
+
+/* Performs what the race decides. Always empty-handed at the joiner, where it never starts. */
+static void
+race (AlsVisitPaths *self)
+{
+  if (self->is_racing)
+    return;
+  self->is_racing = TRUE;
+  for (;;)
+    {
+      AlsRaceStep step = als_path_race_poll (&self->race, g_get_monotonic_time ());
+      Attempt *attempt = &self->attempts[step.method];
+
+      if (step.action == ALS_RACE_WAIT)
+        break;
+      if (step.action == ALS_RACE_BEGIN)
+        attempt_begin (attempt);
+      else
+        {
+          /* It was stopped for its time, or for something better. */
+          attempt_stop (attempt);
+          attempt_leave_links (attempt, FALSE);
+          if (attempt->report.problem == ALS_PATH_PROBLEM_NONE)
+            attempt->report.problem = attempt->report.strangers > 0 ? ALS_PATH_PROBLEM_STRANGERS
+                                                                    : ALS_PATH_PROBLEM_SILENCE;
+        }
+    }
+  self->is_racing = FALSE;
+  als_deadline_source_set (self->race_source, als_path_race_get_deadline (&self->race));
+}
+
+static gboolean
+race_cb (gpointer user_data)
+{
+  race (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+update_possible (AlsVisitPaths *self)
+{
+  for (guint i = 0; i < ALS_N_METHODS; i++)
+    {
+      AlsPathProblem problem;
+
+      als_path_race_set_possible (&self->race, i,
+                                  i != ALS_METHOD_SIGNAL_RELAY
+                                      && attempt_is_allowed (&self->attempts[i])
+                                      && als_visit_means_can (self->config.means, i, &problem),
+                                  g_get_monotonic_time ());
+    }
+}
+
+static void
+init_race (AlsVisitPaths *self)
+{
+  AlsRaceMethod methods[ALS_N_METHODS] = { 0 };
+
+  for (guint i = 0; i < ALS_N_METHODS; i++)
+    {
+      AlsPathKind kind = als_path_method_get_kind (i);
+
+      methods[i].rank = kind;
+      methods[i].is_relay = kind < ALS_PATH_DIRECT_UDP;
+      methods[i].limit_us = ATTEMPT_LIMIT_US;
+    }
+  methods[ALS_METHOD_UDP_PUNCH].after = 1u << ALS_METHOD_ICE | 1u << ALS_METHOD_TCP_PUNCH;
+  methods[ALS_METHOD_UDP_PUNCH].limit_us = COSTLY_LIMIT_US;
+  als_path_race_init (&self->race, methods, ALS_N_METHODS, ALS_N_METHODS);
+  self->race_source = als_deadline_source_new (self->context, "als-path-race", race_cb, self);
+}
+
 /* --- public ----------------------------------------------------------------- */
 
 AlsVisitPaths *
@@ -427,8 +489,8 @@ als_visit_paths_new (const AlsVisitPathsConfig *config)
     {
       self->attempts[i].paths = self;
       self->attempts[i].method = i;
-      als_backoff_init (&self->attempts[i].backoff, RETRY_FIRST_US, RETRY_MAX_US);
     }
+  init_race (self);
   return self;
 }
 
@@ -436,10 +498,8 @@ void
 als_visit_paths_free (AlsVisitPaths *self)
 {
   for (guint i = 0; i < ALS_N_METHODS; i++)
-    {
-      attempt_stop (&self->attempts[i]);
-      als_source_clear (&self->attempts[i].retry);
-    }
+    attempt_stop (&self->attempts[i]);
+  als_source_clear (&self->race_source);
   for (guint i = 0; i < self->links->len; i++)
     als_path_link_free (((Held *) g_ptr_array_index (self->links, i))->link);
   g_ptr_array_unref (self->links);
@@ -462,21 +522,49 @@ als_visit_paths_paired (AlsVisitPaths *self, AlsCarrier *relay)
       attempt_add_link (at_relay, relay);
       g_object_unref (relay);
     }
+  update_possible (self);
+  if (is_inviter (self))
+    als_path_race_start (&self->race, g_get_monotonic_time ());
+  race (self);
+}
+
+/* A direct path has been the session's for a while: of the relays that allocate something at a server one
+ * stays. */
+static void
+leave_spare_relay (AlsVisitPaths *self, AlsPathKind in_use, int64_t now_us)
+{
+  Attempt *udp = &self->attempts[ALS_METHOD_TURN_UDP];
+  Attempt *tcp = &self->attempts[ALS_METHOD_TURN_TCP];
+
+  if (in_use < ALS_PATH_DIRECT_UDP || udp->link == NULL || tcp->link == NULL
+      || now_us < MAX (udp->linked_us, tcp->linked_us) + SPARE_US)
+    return;
+  g_debug ("one relay is enough");
+  als_session_remove_link (self->config.session, als_path_link_get_link (tcp->link));
+}
+
+void
+als_visit_paths_tick (AlsVisitPaths *self, AlsPathKind in_use)
+{
+  int64_t now_us = g_get_monotonic_time ();
+
   for (guint i = 0; i < ALS_N_METHODS; i++)
     {
       Attempt *attempt = &self->attempts[i];
 
-      /* What was under way may have lost messages with the last pairing. */
-      if (i == ALS_METHOD_SIGNAL_RELAY || attempt->link != NULL)
-        continue;
-      if (is_inviter (self))
-        {
-          attempt_stop (attempt);
-          attempt_leave_links (attempt, FALSE);
-        }
-      als_backoff_reset (&attempt->backoff);
-      attempt_begin (attempt);
+      if (attempt->link != NULL)
+        als_path_race_set_good (&self->race, i, !is_much_worse (attempt, in_use, now_us), now_us);
     }
+  if (is_inviter (self))
+    leave_spare_relay (self, in_use, now_us);
+  race (self);
+}
+
+void
+als_visit_paths_network_changed (AlsVisitPaths *self)
+{
+  als_path_race_network_changed (&self->race, g_get_monotonic_time ());
+  race (self);
 }
 
 void
@@ -510,8 +598,8 @@ als_visit_paths_set_allowed (AlsVisitPaths *self, guint kinds)
 {
   self->config.allowed_kinds = kinds;
   als_session_set_allowed_kinds (self->config.session, kinds);
-  for (guint i = 0; i < ALS_N_METHODS; i++)
-    attempt_begin (&self->attempts[i]);
+  update_possible (self);
+  race (self);
 }
 
 gboolean
@@ -568,14 +656,14 @@ als_visit_paths_link_gone (AlsVisitPaths *self, AlsLink *link)
   attempt_stop (attempt);
   attempt_leave_links (attempt, FALSE);
   attempt->report.problem = ALS_PATH_PROBLEM_DIED;
-  als_backoff_reset (&attempt->backoff);
-  attempt_retry_later (attempt);
+  als_path_race_failed (&self->race, attempt->method, g_get_monotonic_time ());
+  race (self);
 }
 
 /* --- report ------------------------------------------------------------------- */
 
 static void
-attempt_report (Attempt *self, AlsLink *current, AlsConnectionAttempt *out)
+attempt_report (Attempt *self, AlsLink *current, AlsPathKind in_use, AlsConnectionAttempt *out)
 {
   AlsPathProblem problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
   gboolean can = attempt_is_allowed (self)
@@ -596,7 +684,8 @@ attempt_report (Attempt *self, AlsLink *current, AlsConnectionAttempt *out)
 
       als_link_get_stats (link, &stats);
       out->state = link == current ? ALS_ATTEMPT_IN_USE : ALS_ATTEMPT_STANDBY;
-      out->report.problem = ALS_PATH_PROBLEM_NONE;
+      out->report.problem = is_much_worse (self, in_use, g_get_monotonic_time ())
+                                ? ALS_PATH_PROBLEM_MUCH_WORSE : ALS_PATH_PROBLEM_NONE;
       out->is_lan = stats.lan;
       out->rtt_us = stats.rtt_us;
       out->rate = stats.rate;
@@ -614,9 +703,10 @@ attempt_report (Attempt *self, AlsLink *current, AlsConnectionAttempt *out)
 }
 
 void
-als_visit_paths_report (AlsVisitPaths *self, AlsLink *current, AlsConnectionReport *report)
+als_visit_paths_report (AlsVisitPaths *self, AlsLink *current, AlsPathKind in_use,
+                        AlsConnectionReport *report)
 {
   report->n_attempts = 0;
   for (guint i = ALS_N_METHODS; i > 0; i--)
-    attempt_report (&self->attempts[i - 1], current, &report->attempts[report->n_attempts++]);
+    attempt_report (&self->attempts[i - 1], current, in_use, &report->attempts[report->n_attempts++]);
 }

@@ -41,6 +41,8 @@ void           als_visit_paths_free         (AlsVisitPaths *self);
 /* The two can talk (again): RELAY is the path through the server (transfer full) (nullable). What has no
  * link is tried at once. */
 void           als_visit_paths_paired       (AlsVisitPaths *self, AlsCarrier *relay);
+/* Here or there. What works stays, until its own signs of life say otherwise. */
+void           als_visit_paths_network_changed (AlsVisitPaths *self);
 /* A PATH, PATH_BEGIN or PATH_FAILED. */
 void           als_visit_paths_message      (AlsVisitPaths *self, const AlsPeerMessage *message);
 void           als_visit_paths_set_allowed  (AlsVisitPaths *self, guint kinds);
@@ -50,8 +52,10 @@ gboolean       als_visit_paths_has_relay    (AlsVisitPaths *self);
 const char    *als_visit_paths_get_remote   (AlsVisitPaths *self, AlsLink *link);
 /* From the session's `link_gone`. */
 void           als_visit_paths_link_gone    (AlsVisitPaths *self, AlsLink *link);
+/* Now and then. IN_USE: the kind that the session sends on. */
+void           als_visit_paths_tick         (AlsVisitPaths *self, AlsPathKind in_use);
 /* Fills in the attempts, best first. CURRENT: (nullable): the link that the session sends on. */
-void           als_visit_paths_report       (AlsVisitPaths *self, AlsLink *current,
+void           als_visit_paths_report       (AlsVisitPaths *self, AlsLink *current, AlsPathKind in_use,
                                              AlsConnectionReport *report);
 
 G_END_DECLS

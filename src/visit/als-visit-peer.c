@@ -36,6 +36,15 @@ als_core_end_peer (AlsVisitCore *self)
 }
 
 gboolean
+als_core_say_peer (AlsVisitCore *self, AlsPeerMessageType type)
+{
+  AlsPeerMessage message = { .type = type };
+  g_autoptr (GBytes) bytes = als_peer_message_encode (&message);
+
+  return als_core_send_peer (bytes, self);
+}
+
+gboolean
 als_core_send_peer (GBytes *bytes, gpointer user_data)
 {
   AlsVisitCore *self = user_data;
@@ -68,6 +77,10 @@ als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
       als_visit_paths_message (self->paths, &message);
       break;
     case ALS_PEER_NETWORK:
+      break;
+    case ALS_PEER_MOVED:
+      if (self->is_inviter)
+        als_visit_paths_network_changed (self->paths);
       break;
     case ALS_PEER_BYE:
       als_core_finish (self, ALS_VISIT_ERROR_PEER_LEFT, "the other side ended the visit");

@@ -10,6 +10,7 @@
 #include "visit/als-visit-core-private.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "base/als-deadline-source.h"
 
@@ -78,6 +79,33 @@ update_stats (AlsVisitCore *self)
          || ABS (old.rtt_us - self->stats.rtt_us) > 500;
 }
 
+static gboolean
+attempts_differ (const AlsConnectionAttempt *a, const AlsConnectionAttempt *b)
+{
+  return a->method != b->method || a->state != b->state
+         || memcmp (&a->report, &b->report, sizeof a->report) != 0 || a->is_lan != b->is_lan
+         || a->mtu != b->mtu || a->n_attempts != b->n_attempts
+         || ABS (a->rtt_us - b->rtt_us) > MAX (1000, a->rtt_us / 10)
+         || a->rate / 2 > b->rate || b->rate / 2 > a->rate;
+}
+
+/* TRUE when there is something new to tell of how the two are connected. */
+static gboolean
+update_connection (AlsVisitCore *self)
+{
+  g_autoptr (AlsConnectionReport) now = als_connection_report_new ();
+  gboolean changed = self->connection == NULL;
+
+  als_visit_paths_report (self->paths, self->stats.link, self->stats.kind, now);
+  for (guint i = 0; i < now->n_attempts && !changed; i++)
+    changed = attempts_differ (&now->attempts[i], &self->connection->attempts[i]);
+  if (!changed)
+    return FALSE;
+  g_clear_pointer (&self->connection, als_connection_report_unref);
+  self->connection = g_steal_pointer (&now);
+  return TRUE;
+}
+
 static void
 path_changed_cb (gpointer user_data)
 {
@@ -86,6 +114,7 @@ path_changed_cb (gpointer user_data)
   if (self->linger != NULL)
     return;
   update_stats (self);
+  update_connection (self);
   g_debug ("path: %s", als_path_kind_to_string (self->stats.kind));
   if (self->sender != NULL)
     als_screen_sender_path_changed (self->sender);
@@ -132,6 +161,7 @@ static gboolean
 tick_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
+  gboolean changed;
 
   if (self->linger == NULL && self->is_paired && self->stats.no_path_since_us != 0
       && g_get_monotonic_time () - self->stats.no_path_since_us > MEET_AGAIN_US
@@ -142,9 +172,25 @@ tick_cb (gpointer user_data)
       self->is_paired = FALSE;
       als_core_meet_again (self);
     }
-  if (self->linger == NULL && update_stats (self))
+  if (self->linger != NULL)
+    return G_SOURCE_CONTINUE;
+  als_visit_paths_tick (self->paths, self->stats.kind);
+  changed = update_stats (self);
+  changed |= update_connection (self);
+  if (changed)
     als_core_tell (self);
   return G_SOURCE_CONTINUE;
+}
+
+static void
+network_changed_cb (AlsNetworkWatch *watch, AlsVisitCore *self)
+{
+  if (self->linger != NULL)
+    return;
+  g_debug ("the network changed");
+  als_visit_paths_network_changed (self->paths);
+  if (!self->is_inviter)
+    als_core_say_peer (self, ALS_PEER_MOVED);
 }
 
 /* (element-type AlsPathServer) (transfer full) */
@@ -209,6 +255,8 @@ als_core_begin_session (AlsVisitCore *self, uint8_t *secret)
   if (self->is_inviter)
     als_core_begin_talk (
         self, als_session_open_channel (self->session, ALS_CHANNEL_VISIT, ALS_LANE_CONTROL));
+  self->watch = als_network_watch_new ();
+  g_signal_connect (self->watch, "changed", G_CALLBACK (network_changed_cb), self);
   self->ticker = als_core_add_timeout (STATS_INTERVAL_MS, "als-visit-stats", tick_cb, self);
   als_core_set_state (self, ALS_VISIT_CHECKING, ALS_GREET_LIMIT_S);
 }

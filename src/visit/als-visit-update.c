@@ -59,6 +59,8 @@ als_core_tell (AlsVisitCore *self)
   update->rtt_us = self->stats.rtt_us;
   update->problem = self->problem != NULL ? g_error_copy (self->problem) : NULL;
   update->error = self->error != NULL ? g_error_copy (self->error) : NULL;
+  update->connection
+      = self->connection != NULL ? als_connection_report_ref (self->connection) : NULL;
   update->screen = self->receiver != NULL ? g_object_ref (self->receiver) : NULL;
   als_mailbox_post (self->updates, update);
 }

@@ -90,7 +90,7 @@ test_peer_message (void)
   g_assert_null (als_peer_message_encode (&path));
   g_free ((gpointer) path.payload);
   g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\3x", 2, NULL));
-  g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\6", 1, NULL));
+  g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\7", 1, NULL));
   g_assert_false (als_peer_message_decode (&read, (const uint8_t *) "\2\5\0\0\0\1", 6, NULL));
   g_assert_true (als_peer_message_decode (&read, g_bytes_get_data (bytes_failed, NULL),
                                           g_bytes_get_size (bytes_failed), NULL));

@@ -7,6 +7,7 @@
  *   als-visit-pairing.c   servers, codes and their proof, meeting again
  *   als-visit-peer.c      sealed messages between the two sides, whatever carries them
  *   als-visit-session.c   the session and what it says
+ *   als-visit-network.c   servers, changes of the network, and how the two are connected
  *   als-visit-talk.c      the visit channel: names and consent
  *   als-visit-work.c      what people came for: files, screen, figures
  *   als-visit-update.c    what is told to the visit's thread
@@ -58,6 +59,12 @@ struct _AlsVisitCore
   char *download_folder;
   AlsScreenKind screen_kind;
   char *display;
+  char **ice_servers;        /* secret: may hold logins */
+  uint16_t local_port;
+  gboolean no_port_mapping;
+  char **ntp_servers;
+  GProxyResolver *proxies;   /* nullable: the system's */
+  GTlsDatabase *trust;       /* nullable: the system's */
 
   AlsMailbox *updates;
   AlsVisitState state;
@@ -150,8 +157,14 @@ void     als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t 
 /* als-visit-session.c */
 /* The code is proved: the session begins. SECRET is wiped. */
 void     als_core_begin_session (AlsVisitCore *self, uint8_t *secret);
+
+/* als-visit-network.c */
+void     als_core_begin_network     (AlsVisitCore *self);
+void     als_core_end_network       (AlsVisitCore *self);
 /* The server has brought the two together: its relay, and the servers it named. */
-void     als_core_use_pairing   (AlsVisitCore *self);
+void     als_core_use_pairing       (AlsVisitCore *self);
+/* TRUE when there is something new to tell of how the two are connected. */
+gboolean als_core_update_connection (AlsVisitCore *self);
 
 /* als-visit-talk.c */
 /* BYTES: an AlsPeerMessage. FALSE: not now. */

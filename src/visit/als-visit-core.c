@@ -117,13 +117,8 @@ clear_started (AlsVisitCore *self)
   g_ptr_array_set_size (self->transfers, 0);
   als_source_clear (&self->poll_source);
   g_clear_pointer (&self->session, als_session_free);
-  if (self->watch != NULL)
-    {
-      g_signal_handlers_disconnect_by_data (self->watch, self);
-      g_clear_object (&self->watch);
-    }
   g_clear_pointer (&self->paths, als_visit_paths_free);
-  g_clear_pointer (&self->means, als_visit_means_free);
+  als_core_end_network (self);
   self->channel = NULL;
   self->probe = NULL;
   if (self->client != NULL)
@@ -222,9 +217,25 @@ als_visit_core_new (const AlsVisitConfig *config, AlsMailbox *updates)
     self->download_folder = g_build_filename (g_get_home_dir (), "Downloads", NULL);
   self->screen_kind = config->screen;
   self->display = g_strdup (config->display);
+  self->ice_servers = g_strdupv ((char **) config->ice_servers);
+  self->local_port = config->local_port != 0 ? config->local_port : config->last_local_port;
+  self->no_port_mapping = config->no_port_mapping;
+  self->ntp_servers = g_strdupv ((char **) config->ntp_servers);
+  if (config->proxies != NULL)
+    self->proxies = g_object_ref (config->proxies);
+  if (config->trust != NULL)
+    self->trust = g_object_ref (config->trust);
   self->transfers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_core_transfer_free);
   self->inbox = g_byte_array_new ();
   return self;
+}
+
+static void
+wipe_strv (char **strings)
+{
+  for (guint i = 0; strings != NULL && strings[i] != NULL; i++)
+    sodium_memzero (strings[i], strlen (strings[i]));
+  g_strfreev (strings);
 }
 
 void
@@ -237,6 +248,10 @@ als_visit_core_free (AlsVisitCore *self)
   g_free (self->name);
   g_free (self->download_folder);
   g_free (self->display);
+  wipe_strv (self->ice_servers);
+  g_strfreev (self->ntp_servers);
+  g_clear_object (&self->proxies);
+  g_clear_object (&self->trust);
   g_free (self->peer_name);
   g_free (self->path_remote);
   g_clear_pointer (&self->connection, als_connection_report_unref);

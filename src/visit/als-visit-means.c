@@ -9,11 +9,29 @@
 
 #include "path/ice/als-ice-path.h"
 
+/* More are left out: each costs connections. */
+#define MAX_SERVERS 8
+
 struct _AlsVisitMeans
 {
-  AlsVisitMeansConfig config;
-  GPtrArray *servers; /* (element-type AlsPathServer) */
+  AlsVisitMeansConfig config; /* its objects are owned */
+  GPtrArray *servers;         /* (element-type AlsPathServer): of the pairing, then of the settings */
+  AlsTurnPool *pool;          /* NULL before the first servers */
+  AlsPortMapper *mapper;      /* (nullable) */
 };
+
+static GPtrArray *
+new_servers (void)
+{
+  return g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+}
+
+static void
+copy_servers (GPtrArray *to, GPtrArray *from)
+{
+  for (guint i = 0; from != NULL && i < from->len && to->len < MAX_SERVERS; i++)
+    g_ptr_array_add (to, als_path_server_copy (g_ptr_array_index (from, i)));
+}
 
 AlsVisitMeans *
 als_visit_means_new (const AlsVisitMeansConfig *config)
@@ -21,30 +39,76 @@ als_visit_means_new (const AlsVisitMeansConfig *config)
   AlsVisitMeans *self = g_new0 (AlsVisitMeans, 1);
 
   self->config = *config;
-  self->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+  self->config.servers = new_servers ();
+  copy_servers (self->config.servers, config->servers);
+  if (config->proxies != NULL)
+    g_object_ref (config->proxies);
+  if (config->trust != NULL)
+    g_object_ref (config->trust);
+  self->servers = new_servers ();
+  copy_servers (self->servers, self->config.servers);
   return self;
 }
 
 void
 als_visit_means_free (AlsVisitMeans *self)
 {
+  if (self->pool != NULL)
+    als_turn_pool_close (self->pool);
+  g_clear_object (&self->pool);
+  g_clear_object (&self->config.proxies);
+  g_clear_object (&self->config.trust);
+  g_ptr_array_unref (self->config.servers);
   g_ptr_array_unref (self->servers);
   g_free (self);
+}
+
+static void
+start_pool (AlsVisitMeans *self)
+{
+  AlsTurnPoolConfig config = {
+    .servers = self->servers,
+    .local_port = self->config.local_port,
+    .loopback = self->config.loopback,
+    .proxies = self->config.proxies,
+    .trust = self->config.trust,
+  };
+
+  self->pool = als_turn_pool_new (&config);
+  als_turn_pool_start (self->pool);
 }
 
 void
 als_visit_means_set_servers (AlsVisitMeans *self, GPtrArray *servers)
 {
   g_ptr_array_set_size (self->servers, 0);
-  for (guint i = 0; i < servers->len; i++)
-    g_ptr_array_add (self->servers, als_path_server_copy (g_ptr_array_index (servers, i)));
+  copy_servers (self->servers, servers);
+  copy_servers (self->servers, self->config.servers);
+  if (self->pool == NULL)
+    start_pool (self);
+  else
+    als_turn_pool_set_servers (self->pool, self->servers);
 }
 
+GPtrArray *
+als_visit_means_get_servers (AlsVisitMeans *self)
+{
+  return self->servers;
+}
+
+void
+als_visit_means_network_changed (AlsVisitMeans *self)
+{
+  if (self->pool != NULL)
+    als_turn_pool_network_changed (self->pool);
+}
+
+/* SKIP: a kind that will not do. */
 static gboolean
-has_turn_server (AlsVisitMeans *self)
+has_server_but (AlsVisitMeans *self, AlsPathServerKind skip)
 {
   for (guint i = 0; i < self->servers->len; i++)
-    if (((AlsPathServer *) g_ptr_array_index (self->servers, i))->kind != ALS_PATH_SERVER_STUN)
+    if (((AlsPathServer *) g_ptr_array_index (self->servers, i))->kind != skip)
       return TRUE;
   return FALSE;
 }
@@ -58,7 +122,7 @@ als_visit_means_can (AlsVisitMeans *self, AlsPathMethod method, AlsPathProblem *
     case ALS_METHOD_ICE:
       break;
     case ALS_METHOD_TURN_UDP:
-      if (!has_turn_server (self))
+      if (!has_server_but (self, ALS_PATH_SERVER_STUN))
         *problem = ALS_PATH_PROBLEM_NO_SERVER;
       break;
     default:
@@ -68,16 +132,34 @@ als_visit_means_can (AlsVisitMeans *self, AlsPathMethod method, AlsPathProblem *
   return *problem == ALS_PATH_PROBLEM_NONE;
 }
 
-AlsPath *
-als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
+static AlsPath *
+make_ice (AlsVisitMeans *self, gboolean force_relay)
 {
-  AlsIcePathConfig ice = {
+  AlsIcePathConfig config = {
     .is_controlling = self->config.is_inviter,
-    .force_relay = method == ALS_METHOD_TURN_UDP,
+    .force_relay = force_relay,
     .loopback = self->config.loopback,
     .upnp = FALSE,
     .servers = self->servers,
   };
 
-  return als_ice_path_new (&ice);
+  return als_ice_path_new (&config);
+}
+
+AlsPath *
+als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
+{
+  return make_ice (self, method == ALS_METHOD_TURN_UDP);
+}
+
+uint16_t
+als_visit_means_get_local_port (AlsVisitMeans *self)
+{
+  return self->pool != NULL ? als_turn_pool_get_local_port (self->pool) : 0;
+}
+
+AlsPortMapper *
+als_visit_means_get_mapper (AlsVisitMeans *self)
+{
+  return self->mapper;
 }

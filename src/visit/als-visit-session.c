@@ -10,7 +10,6 @@
 #include "visit/als-visit-core-private.h"
 
 #include <sodium.h>
-#include <string.h>
 
 #include "base/als-deadline-source.h"
 
@@ -79,33 +78,6 @@ update_stats (AlsVisitCore *self)
          || ABS (old.rtt_us - self->stats.rtt_us) > 500;
 }
 
-static gboolean
-attempts_differ (const AlsConnectionAttempt *a, const AlsConnectionAttempt *b)
-{
-  return a->method != b->method || a->state != b->state
-         || memcmp (&a->report, &b->report, sizeof a->report) != 0 || a->is_lan != b->is_lan
-         || a->mtu != b->mtu || a->n_attempts != b->n_attempts
-         || ABS (a->rtt_us - b->rtt_us) > MAX (1000, a->rtt_us / 10)
-         || a->rate / 2 > b->rate || b->rate / 2 > a->rate;
-}
-
-/* TRUE when there is something new to tell of how the two are connected. */
-static gboolean
-update_connection (AlsVisitCore *self)
-{
-  g_autoptr (AlsConnectionReport) now = als_connection_report_new ();
-  gboolean changed = self->connection == NULL;
-
-  als_visit_paths_report (self->paths, self->stats.link, self->stats.kind, now);
-  for (guint i = 0; i < now->n_attempts && !changed; i++)
-    changed = attempts_differ (&now->attempts[i], &self->connection->attempts[i]);
-  if (!changed)
-    return FALSE;
-  g_clear_pointer (&self->connection, als_connection_report_unref);
-  self->connection = g_steal_pointer (&now);
-  return TRUE;
-}
-
 static void
 path_changed_cb (gpointer user_data)
 {
@@ -114,7 +86,7 @@ path_changed_cb (gpointer user_data)
   if (self->linger != NULL)
     return;
   update_stats (self);
-  update_connection (self);
+  als_core_update_connection (self);
   g_debug ("path: %s", als_path_kind_to_string (self->stats.kind));
   if (self->sender != NULL)
     als_screen_sender_path_changed (self->sender);
@@ -176,53 +148,10 @@ tick_cb (gpointer user_data)
     return G_SOURCE_CONTINUE;
   als_visit_paths_tick (self->paths, self->stats.kind);
   changed = update_stats (self);
-  changed |= update_connection (self);
+  changed |= als_core_update_connection (self);
   if (changed)
     als_core_tell (self);
   return G_SOURCE_CONTINUE;
-}
-
-static void
-network_changed_cb (AlsNetworkWatch *watch, AlsVisitCore *self)
-{
-  if (self->linger != NULL)
-    return;
-  g_debug ("the network changed");
-  als_visit_paths_network_changed (self->paths);
-  if (!self->is_inviter)
-    als_core_say_peer (self, ALS_PEER_MOVED);
-}
-
-/* (element-type AlsPathServer) (transfer full) */
-static GPtrArray *
-make_servers (GPtrArray *ice_servers)
-{
-  static const AlsPathServerKind kinds[] = {
-    [ALS_ICE_SERVER_STUN] = ALS_PATH_SERVER_STUN,
-    [ALS_ICE_SERVER_TURN] = ALS_PATH_SERVER_TURN,
-    [ALS_ICE_SERVER_TURNS] = ALS_PATH_SERVER_TURNS,
-  };
-  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
-
-  for (guint i = 0; ice_servers != NULL && i < ice_servers->len; i++)
-    {
-      const AlsIceServer *from = g_ptr_array_index (ice_servers, i);
-      AlsPathServer *server = als_path_server_new (kinds[from->kind], from->host, from->port,
-                                                   from->username, from->credential);
-
-      if (server != NULL)
-        g_ptr_array_add (servers, server);
-    }
-  return servers;
-}
-
-void
-als_core_use_pairing (AlsVisitCore *self)
-{
-  g_autoptr (GPtrArray) servers = make_servers (als_signal_client_get_servers (self->client));
-
-  als_visit_means_set_servers (self->means, servers);
-  als_visit_paths_paired (self->paths, als_signal_client_take_relay (self->client));
 }
 
 void
@@ -230,7 +159,6 @@ als_core_begin_session (AlsVisitCore *self, uint8_t *secret)
 {
   AlsSessionConfig session_config = { 0 };
   AlsVisitPathsConfig paths_config = { 0 };
-  AlsVisitMeansConfig means_config = { .is_inviter = self->is_inviter, .loopback = self->loopback };
 
   als_session_secret_to_meeting_id (secret, self->meeting_id);
   als_core_begin_peer (self, secret);
@@ -245,7 +173,8 @@ als_core_begin_session (AlsVisitCore *self, uint8_t *secret)
   paths_config.role = session_config.role;
   paths_config.session_secret = secret;
   paths_config.allowed_kinds = self->allowed_kinds;
-  paths_config.means = self->means = als_visit_means_new (&means_config);
+  als_core_begin_network (self);
+  paths_config.means = self->means;
   paths_config.session = self->session;
   paths_config.send_peer = als_core_send_peer;
   paths_config.user_data = self;
@@ -255,8 +184,6 @@ als_core_begin_session (AlsVisitCore *self, uint8_t *secret)
   if (self->is_inviter)
     als_core_begin_talk (
         self, als_session_open_channel (self->session, ALS_CHANNEL_VISIT, ALS_LANE_CONTROL));
-  self->watch = als_network_watch_new ();
-  g_signal_connect (self->watch, "changed", G_CALLBACK (network_changed_cb), self);
   self->ticker = als_core_add_timeout (STATS_INTERVAL_MS, "als-visit-stats", tick_cb, self);
   als_core_set_state (self, ALS_VISIT_CHECKING, ALS_GREET_LIMIT_S);
 }

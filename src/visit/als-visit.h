@@ -66,6 +66,8 @@ typedef struct
   uint16_t last_local_port;     /* the one that worked last, tried first; 0: none */
   gboolean no_port_mapping;
   const char *const *ntp_servers; /* HOST or HOST:PORT, for invitations; NULL: none */
+  GProxyResolver *proxies;      /* tests; NULL: the system's */
+  GTlsDatabase *trust;          /* tests; NULL: the system's */
 } AlsVisitConfig;
 
 /* What was pasted. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "protocol/als-network-message.h"
 #include "protocol/als-peer-message.h"
 #include "protocol/als-visit-message.h"
 
@@ -98,6 +99,24 @@ test_peer_message (void)
   g_assert_cmpuint (read.problem, ==, 6);
 }
 
+static void
+test_network_message (void)
+{
+  AlsNetworkMessage message = { .udp_known = TRUE, .udp_mapping = 1, .udp_filtering = 3, .tcp_known = TRUE,
+                                .tcp_is_translated = TRUE, .tcp_mapping = 2, .tcp_port_step = -3,
+                                .mappings = 5, .has_ipv6 = TRUE, .mtu = 1500, .server_rtt_us = 40000 };
+  AlsNetworkMessage read;
+  g_autoptr (GBytes) bytes = als_network_message_encode (&message);
+
+  g_assert_true (als_network_message_decode (&read, g_bytes_get_data (bytes, NULL),
+                                             g_bytes_get_size (bytes), NULL));
+  g_assert_cmpmem (&read, sizeof read, &message, sizeof message);
+  g_assert_false (als_network_message_decode (&read, g_bytes_get_data (bytes, NULL),
+                                              g_bytes_get_size (bytes) - 1, NULL));
+  g_assert_false (als_network_message_decode (&read, (const uint8_t *) "\0\0\4\0\0\0\0\0\0\0\0\0\0\0", 14,
+                                              NULL));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -108,5 +127,6 @@ main (int argc, char **argv)
   g_test_add_func ("/protocol/visit/a-peer-message-within", test_a_peer_message_within);
   g_test_add_func ("/protocol/visit/nonsense-is-refused", test_nonsense_is_refused);
   g_test_add_func ("/protocol/peer/round-trip-and-limits", test_peer_message);
+  g_test_add_func ("/protocol/network/round-trip-and-limits", test_network_message);
   return g_test_run ();
 }

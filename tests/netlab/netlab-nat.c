@@ -797,6 +797,11 @@ come_in (NetlabNat *self, Packet *packet, int64_t now_us)
   Key key = make_key (packet->protocol, &packet->destination, packet->destination_port,
                       &packet->source, packet->source_port);
 
+  if (packet->protocol == IPPROTO_UDP && !config->udp)
+    {
+      drop (self, NETLAB_BLOCKED);
+      return;
+    }
   if (translates)
     {
       Address wan = v4 (config->wan_address);

@@ -50,7 +50,7 @@ typedef struct
   NetlabRefusal unsolicited;    /* of an inbound TCP SYN */
   gboolean reset_kills;         /* a reset that passes ends the flow at once */
   NetlabRefusal blocked;        /* of what may not leave */
-  gboolean udp;                 /* may pass */
+  gboolean udp;                 /* may pass, in either direction */
   guint16 tcp_ports[NETLAB_MAX_TCP_PORTS];   /* only to these; all if the first is 0 */
   guint32 only_address;         /* IPv4; all if 0; and then only this TCP port */
   guint16 only_port;

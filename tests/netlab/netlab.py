@@ -146,7 +146,7 @@ class Home:
     and has the line, `inner` the one nearest to the hosts."""
 
     def __init__(self, lab, name, profile="open", delay=0, hosts=None, ipv6=None, behind=None,
-                 congestion_control="cubic", **settings):
+                 private_net=None, congestion_control="cubic", **settings):
         self.lab, self.name, self.profile = lab, name, PROFILES[profile]
         self.hosts = list(hosts or [name])
         self.number = lab.take_number()
@@ -156,7 +156,7 @@ class Home:
         self.is_translating = bool(self.profile.settings["nat"])
         # A host without NAT has the public address itself.
         self.public = f"100.64.{self.number}.1" if behind else f"198.18.{self.number}.1"
-        self.private_net = f"192.168.{self.number}" if self.is_translating else f"198.18.{self.number}"
+        self.private_net = private_net or f"192.168.{self.number}" if self.is_translating else f"198.18.{self.number}"
         self.net_6 = f"2001:db8:{self.number:x}"
         if behind:
             sysctl(lab, behind.lan, net_ipv4_ip_forward=1)
@@ -272,6 +272,16 @@ class Home:
         last = int(self.public.rsplit(".", 1)[1])
         self.public = f"{self.public.rsplit('.', 1)[0]}.{last % 200 + 1}"
         self.router.set(wan=self.public)
+
+    def change_host_address(self):
+        """The first host gets another address of its own (no bridge, behind a NAT, IPv4)."""
+        host, old = self.hosts[0], f"{self.private_net}.2/24"
+        with_routes = subprocess.run([*self.lab.on(host), "ip", "-4", "route", "show", "default"], check=True,
+                                     capture_output=True, text=True).stdout.split()
+        run(*self.lab.on(host), "ip", "addr", "del", old, "dev", "eth0")
+        self.private_net = "10.9.8"
+        run(*self.lab.on(host), "ip", "addr", "add", f"{self.private_net}.2/24", "dev", "eth0", "noprefixroute")
+        run(*self.lab.on(host), "ip", "-4", "route", "replace", *with_routes)
 
     def environment(self):
         if not self.profile.proxy:

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions on moving ground: homes that get another address, routers that restart, lines that are
+cut, paths that die. In every scenario a file or the session has to come through it. TAP on
+standard output."""
+import hashlib
+import os
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
+import netlab
+import lab as labs
+from lab import Cli, Failure, run
+
+labs.enter()
+
+DIRECT = ("direct-udp", "direct-tcp")
+# design §3 and the promise of the race: a dead path is noticed within
+BUSY_S, IDLE_S = 2.0, 5.0
+# What the events of a loaded machine may come late.
+SLACK_S = 0.5
+
+
+def check(condition, sentence):
+    if not condition:
+        raise Failure(sentence)
+
+
+class Visit:
+    """Two programs, and a file on its way if FILE_BYTES."""
+    n = 0
+
+    def __init__(self, lab, server, inviter="a", joiner="b", file_bytes=0, paths=None, wait_for=DIRECT):
+        Visit.n += 1
+        self.lab = lab
+        self.folder = lab.make_folder(f"got-{Visit.n}")
+        more = ("--commands", *(("--paths", paths) if paths else ()))
+        self.sender = Cli(lab, server, "send", *more, host=inviter)
+        self.receiver = Cli(lab, server, "receive", "--yes", "--folder", self.folder, *more, host=joiner,
+                            code=self.sender.code())
+        self.both = (self.sender, self.receiver)
+        for cli in self.both:
+            cli.wait("state", state="active")
+            cli.wait("path", kind=lambda kind: kind in wait_for)
+        if file_bytes:
+            self.path = lab.path(f"file-{Visit.n}")
+            self.content = os.urandom(file_bytes)
+            with open(self.path, "wb") as out:
+                out.write(self.content)
+            self.sender.command(f"send {self.path}")
+            self.receiver.wait("progress", bytes=lambda n: n and n > file_bytes // 20)
+
+    def kinds(self):
+        """Over what each side sends now."""
+        return tuple([e["kind"] for e in cli.events if e["event"] == "path"][-1] for cli in self.both)
+
+    def finish(self, seconds=60):
+        """The file has come, whole, in the session that began."""
+        self.receiver.wait("progress", seconds, state="done")
+        with open(os.path.join(self.folder, os.path.basename(self.path)), "rb") as file:
+            check(hashlib.sha256(file.read()).digest() == hashlib.sha256(self.content).digest(), "the file differs")
+        self.stop()
+
+    def stop(self):
+        for cli in self.both:
+            check(not any(e["event"] == "end" for e in cli.events), f"{cli.name} has ended: {cli.events[-5:]}")
+        self.sender.command("stop")
+        for cli in self.both:
+            cli.wait("end", 20)
+            cli.process.wait(10)
+
+    def longest_stall_s(self):
+        """Without a byte of the file; it is told about once a second."""
+        longest, since, most = 0, None, -1
+        for event in (e for e in self.receiver.events if e["event"] == "progress"):
+            if since is not None:
+                longest = max(longest, (event["time_us"] - since) / 1e6)
+            if event["bytes"] > most:
+                since, most = event["time_us"], event["bytes"]
+        return longest
+
+    def close(self):
+        for cli in self.both:
+            cli.process.terminate()
+            cli.process.wait(10)
+
+
+class Scene:
+    """Homes a and b, their visits, and what is left of them afterwards."""
+
+    def __init__(self, lab, server):
+        self.lab, self.server = lab, server
+        self.homes, self.visits = [], []
+
+    def home(self, *arguments, **options):
+        self.homes.append(self.lab.home(*arguments, **options))
+        return self.homes[-1]
+
+    def visit(self, **options):
+        self.visits.append(Visit(self.lab, self.server, **options))
+        return self.visits[-1]
+
+    def close(self):
+        for visit in self.visits:
+            visit.close()
+        for home in reversed(self.homes):
+            home.remove()
+
+
+def say(*words):
+    print("#", *words, flush=True)
+
+
+def came_through(visit, stall_s):
+    visit.finish(90)
+    stall = visit.longest_stall_s()
+    kinds = [(e["kind"], round((e["time_us"] - visit.receiver.events[0]["time_us"]) / 1e6, 1))
+             for e in visit.receiver.events if e["event"] == "path"]
+    say(f"longest stall {stall:.1f} s; paths " + ", ".join(f"{kind} {at}" for kind, at in kinds))
+    check(stall <= stall_s, f"a stall of {stall:.1f} s")
+
+
+# a ── NAT (its public address changes) ── internet ── NAT ── b
+def a_new_public_address_does_not_end_the_session(scene):
+    a = scene.home("a", "port-restricted", delay=10, rate=40)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=20_000_000)
+    a.renumber()
+    came_through(visit, 15)
+
+
+# a ── NAT ── internet;  then  a's own address is another, too: it has joined another network
+def another_network_does_not_end_the_session(scene):
+    a = scene.home("a", "port-restricted", delay=10, rate=40)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=20_000_000)
+    a.renumber()
+    a.change_host_address()
+    came_through(visit, 25)
+
+
+def a_cut_of_three_seconds_does_not_end_the_session(scene):
+    a = scene.home("a", "port-restricted", delay=10, rate=40)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=20_000_000)
+    a.cut()
+    time.sleep(3)   # the cut itself
+    a.restore()
+    came_through(visit, 8)
+
+
+def a_cut_of_half_a_minute_does_not_end_the_session(scene):
+    a = scene.home("a", "port-restricted", delay=10, rate=40)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=20_000_000)
+    a.cut()
+    for cli in visit.both:
+        cli.wait("path", 30, kind="none")
+    time.sleep(20)   # the cut itself
+    a.restore()
+    came_through(visit, 45)
+
+
+# a ── NAT (restarts: every mapping gets another port) ── internet ── NAT ── b
+def a_restarted_router_does_not_end_the_session(scene):
+    a = scene.home("a", "full-cone", ports="random", delay=10, rate=40)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=20_000_000)
+    a.flush()
+    came_through(visit, 15)
+
+
+# one ─┐
+#      bridge ── NAT (no hairpin) ── internet
+# two ─┘
+def two_on_one_lan_meet_there(scene):
+    home = scene.home("home", "port-restricted", hosts=("a", "b"), delay=10, hairpin=0)
+    visit = scene.visit(file_bytes=1_000_000)
+    for cli in visit.both:
+        remote = [e["remote"] for e in cli.events if e["event"] == "path"][-1]
+        check(remote.startswith(home.private_net), f"{cli.name} reaches the other at {remote}")
+    visit.finish()
+
+
+# a ── NAT 192.168.9.0/24 ── internet ── NAT 192.168.9.0/24 ── b: each has the address that the other's
+# candidates name
+def the_same_private_addresses_in_both_homes_confuse_nobody(scene):
+    for name in ("a", "b"):
+        scene.home(name, "port-restricted", delay=10, private_net="192.168.9")
+    visit = scene.visit(file_bytes=1_000_000)
+    visit.finish()
+
+
+def when_udp_dies(scene, file_bytes):
+    """Seconds until each side sends over something else."""
+    a = scene.home("a", "port-restricted", delay=10, rate=40)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=file_bytes, paths="direct-udp,signal-relay", wait_for=("direct-udp",))
+    for cli in visit.both:
+        cli.wait("path", kind="direct-udp")
+    marks = [cli.mark() for cli in visit.both]
+    begin = time.monotonic()
+    a.set(udp=0)
+    times = []
+    for cli, mark in zip(visit.both, marks):
+        event = cli.wait("path", 20, after=mark, kind=lambda kind: kind != "direct-udp")
+        times.append(event["time_us"] / 1e6 - begin)
+    say("noticed after " + ", ".join(f"{t:.2f} s" for t in times))
+    return visit, times
+
+
+def a_dead_path_is_noticed_while_data_flows(scene):
+    visit, times = when_udp_dies(scene, 20_000_000)
+    check(max(times) <= BUSY_S + SLACK_S, f"{times}")
+    visit.finish()
+
+
+def a_dead_path_is_noticed_in_silence(scene):
+    visit, times = when_udp_dies(scene, 0)
+    check(max(times) <= IDLE_S + SLACK_S, f"{times}")
+    visit.stop()
+
+
+# a ── NAT ── 1 % loss, 10 ms jitter with reordering, packets of 1,400 bytes at most ── internet ── b
+def a_bad_line_carries_a_file(scene):
+    scene.home("a", "port-restricted", delay=20, jitter=10, reorder=1, loss=1, mtu=1400)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=5_000_000)
+    visit.finish()
+
+
+SCENARIOS = [
+    a_new_public_address_does_not_end_the_session, another_network_does_not_end_the_session,
+    a_cut_of_three_seconds_does_not_end_the_session, a_cut_of_half_a_minute_does_not_end_the_session,
+    a_restarted_router_does_not_end_the_session, two_on_one_lan_meet_there,
+    the_same_private_addresses_in_both_homes_confuse_nobody, a_dead_path_is_noticed_while_data_flows,
+    a_dead_path_is_noticed_in_silence, a_bad_line_carries_a_file,
+]
+
+
+def main():
+    wanted = sys.argv[1:]
+    scenarios = [s for s in SCENARIOS if not wanted or any(word in s.__name__ for word in wanted)]
+    if netlab.missing():
+        print(f"1..0 # SKIP {netlab.missing()}")
+        return 0
+    lab = netlab.NetLab()
+    failed = 0
+    try:
+        server = lab.start_servers()
+        print(f"1..{len(scenarios)}", flush=True)
+        for number, scenario in enumerate(scenarios, 1):
+            scene = Scene(lab, server)
+            begin = time.monotonic()
+            problem = None
+            try:
+                scenario(scene)
+            except Exception as error:   # pylint: disable=broad-except
+                failed += 1
+                problem = str(error) if isinstance(error, Failure) else traceback.format_exc()
+            finally:
+                scene.close()
+            print(f"{'not ok' if problem else 'ok'} {number} {scenario.__name__.replace('_', ' ')}")
+            for line in (problem or "").splitlines():
+                print("#", line)
+            say(f"{time.monotonic() - begin:.1f} s")
+    finally:
+        lab.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -82,8 +82,7 @@ class Visit:
 
     def close(self):
         for cli in self.both:
-            cli.process.terminate()
-            cli.process.wait(10)
+            cli.close()
 
 
 class Scene:

@@ -170,9 +170,7 @@ def visit(lab, server, inviter, joiner, paths=None, limit_s=None, expected=None,
         row["problem"] = str(failure)
     finally:
         for cli in clis:
-            cli.process.terminate()
-        for cli in clis:
-            cli.process.wait(10)
+            cli.close()
         for home in homes:
             home.remove()
         os.unlink(path)

@@ -98,7 +98,7 @@ class Router:
         """LAN and WAN: (namespace, name of the device)."""
         def where(namespace):
             return "-" if namespace is None else f"/run/netns/{namespace}"
-        self.name = wan[1]
+        self.lab, self.name = lab, wan[1]
         self.lock = threading.Lock()
         self.process = lab.start([ROUTER, where(lan[0]), lan[1], where(wan[0]), wan[1],
                                   *(f"{key.replace('__', '.').replace('_', '-')}={value}" for key, value in settings.items())],
@@ -106,7 +106,9 @@ class Router:
         self._answer("ready")
 
     def _answer(self, wanted=None):
-        ready, _, _ = select.select([self.process.stdout], [], [], 10)
+        poll = select.poll()
+        poll.register(self.process.stdout, select.POLLIN)
+        ready = poll.poll(10_000)
         line = self.process.stdout.readline().strip() if ready else "(nothing)"
         if wanted is not None and line != wanted:
             raise Failure(f"router {self.name} says “{line}” instead of “{wanted}”")
@@ -139,6 +141,7 @@ class Router:
     def stop(self):
         self.process.stdin.close()
         self.process.wait(10)
+        self.lab.forget(self.process)
 
 
 class Home:

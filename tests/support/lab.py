@@ -100,6 +100,13 @@ class Lab:
         self.children.append(child)
         return child
 
+    def forget(self, child):
+        """CHILD has ended; its pipes need not wait for the end of the lab."""
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+        self.children.remove(child)
+
     def cut_udp(self, host, is_cut):
         """Drops all UDP of HOST, both ways, or lets it pass again."""
         if is_cut:
@@ -176,6 +183,7 @@ class Cli:
             command += ["--code-file", "-"]
         self.events = []
         self.changed = threading.Condition()
+        self.lab = lab
         self.name = verb
         self.errors = tempfile.TemporaryFile("w+")
         self.process = lab.start([*command, *arguments], stdout=subprocess.PIPE, stderr=self.errors,
@@ -229,6 +237,14 @@ class Cli:
 
     def code(self):
         return self.wait("code")["code"]
+
+    def close(self):
+        """Ends it, if it has not ended, and keeps its events only."""
+        self.process.terminate()
+        self.process.wait(10)
+        self.thread.join()
+        self.errors.close()
+        self.lab.forget(self.process)
 
     def ended(self, seconds=30):
         """The exit code; the end event must be there."""

@@ -31,6 +31,8 @@ static const int64_t quick_steps_us[] = { 50000, 100000, 200000, 400000, 800000,
 #define REDIAL_MAX_US 45000
 #define DIAL_LIMIT_US (5 * G_USEC_PER_SEC)
 #define REST_US (5 * G_USEC_PER_SEC)
+/* After so long without an answer it gives way to others who are heard. */
+#define CHANCE_US G_USEC_PER_SEC
 /* Of one address: an old program and the one started after it. */
 #define MAX_OF_ONE_ADDRESS 2
 
@@ -195,7 +197,17 @@ find_source (AlsLanSearch *self, const AlsLanEndpoint *from, int64_t now_us)
   return oldest;
 }
 
-/* A place for a new candidate: an empty one, or of one that led nowhere. */
+/* Another may have its place: it led nowhere, or has had its chance. */
+static gboolean
+gives_way (const AlsLanCandidate *candidate, int64_t now_us)
+{
+  return candidate->state == ALS_LAN_CANDIDATE_RESTING
+         || (candidate->state != ALS_LAN_CANDIDATE_UP
+             && now_us >= candidate->give_up_us - DIAL_LIMIT_US + CHANCE_US);
+}
+
+/* A place for a new candidate: an empty one, or that of the one which began longest ago of those
+ * that give way. */
 static AlsLanCandidate *
 find_place (AlsLanSearch *self, const AlsLanEndpoint *endpoint, int64_t now_us)
 {
@@ -214,11 +226,11 @@ find_place (AlsLanSearch *self, const AlsLanEndpoint *endpoint, int64_t now_us)
             place = candidate;
           continue;
         }
-      if (candidate->state == ALS_LAN_CANDIDATE_RESTING
-          && (place == NULL || (place->state == ALS_LAN_CANDIDATE_RESTING
-                                && candidate->due_us < place->due_us)))
+      if (!gives_way (candidate, now_us))
+        n_same += same_address (&candidate->endpoint, endpoint) ? 1 : 0;
+      else if (place == NULL || (place->state != ALS_LAN_CANDIDATE_NONE
+                                 && candidate->give_up_us < place->give_up_us))
         place = candidate;
-      n_same += same_address (&candidate->endpoint, endpoint) ? 1 : 0;
     }
   return n_same < MAX_OF_ONE_ADDRESS ? place : NULL;
 }

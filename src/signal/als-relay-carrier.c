@@ -56,13 +56,13 @@ als_relay_carrier_init (AlsRelayCarrier *self)
 }
 
 AlsRelayCarrier *
-als_relay_carrier_new (GMainContext *context, const char *remote, uint32_t rate,
+als_relay_carrier_new (GMainContext *context, const char *remote, gboolean lan, uint32_t rate,
                        uint32_t backlog_bytes, AlsRelayFunc func, gpointer user_data)
 {
   AlsRelayCarrier *self = g_object_new (ALS_TYPE_RELAY_CARRIER, NULL);
 
   als_carrier_setup (ALS_CARRIER (self), ALS_CARRIER_MESSAGES, ALS_PATH_SIGNAL_RELAY, context,
-                     remote, FALSE);
+                     remote, lan);
   als_carrier_set_limits (ALS_CARRIER (self), rate, backlog_bytes);
   self->func = func;
   self->user_data = user_data;

@@ -246,7 +246,7 @@ paired (AlsSignalClient *self, const AlsSignalMessage *message)
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   self->servers = g_ptr_array_ref (message->servers);
   self->relay_taken = FALSE;
-  self->relay = als_relay_carrier_new (self->context, uri != NULL ? g_uri_get_host (uri) : NULL,
+  self->relay = als_relay_carrier_new (self->context, uri != NULL ? g_uri_get_host (uri) : NULL, FALSE,
                                        message->relay_rate, message->relay_backlog, send_relay,
                                        self);
   g_signal_emit (self, signals[PAIRED], 0);

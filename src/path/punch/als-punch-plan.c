@@ -38,7 +38,7 @@
 #define HAIRPIN_DELAY_US (100 * 1000)
 
 /* What a peer can make us do. */
-#define MAX_TARGETS 64
+#define MAX_TARGETS ALS_PUNCH_MAX_DIALS
 #define MAX_TRIES_A_ROUND 2000
 #define MAX_MESSAGES 96
 
@@ -141,6 +141,9 @@ als_punch_judge_nat (const AlsPunchEndpoint *observed, guint n, AlsPunchEndpoint
       if (als_stun_address_same_ip (first, address))
         ports[n_ports++] = address->port;
     }
+  for (guint i = 0; i < n && first != NULL; i++)
+    if (observed[i].kind == ALS_PUNCH_HOST && als_stun_address_equal (&observed[i].address, first))
+      return ALS_PUNCH_NAT_EASY;
   if (n_ports < 2)
     return ALS_PUNCH_NAT_UNKNOWN;
   qsort (ports, n_ports, sizeof ports[0], compare_ports);
@@ -805,6 +808,15 @@ als_punch_plan_get_report (const AlsPunchPlan *self, AlsPathReport *report)
   report->tries = self->n_tries;
   report->resets = self->n_resets;
   report->strangers = self->n_strangers;
+}
+
+gboolean
+als_punch_plan_knows (const AlsPunchPlan *self, const AlsStunAddress *address)
+{
+  for (guint i = 0; i < self->remote.n_endpoints; i++)
+    if (als_stun_address_same_ip (&self->remote.endpoints[i].address, address))
+      return TRUE;
+  return FALSE;
 }
 
 gboolean

@@ -20,6 +20,9 @@
 
 G_BEGIN_DECLS
 
+/* Numbers of dials are below this. */
+#define ALS_PUNCH_MAX_DIALS 64
+
 typedef struct _AlsPunchPlan AlsPunchPlan;
 
 typedef struct
@@ -75,6 +78,8 @@ gboolean      als_punch_plan_take_action  (AlsPunchPlan *self, int64_t now_us,
                                            AlsPunchAction *action);
 int64_t       als_punch_plan_get_deadline (const AlsPunchPlan *self);
 void          als_punch_plan_get_report   (const AlsPunchPlan *self, AlsPathReport *report);
+/* The other side has named this address, with whatever port. */
+gboolean      als_punch_plan_knows        (const AlsPunchPlan *self, const AlsStunAddress *address);
 /* A connection from LOCAL to REMOTE stays within one local network. */
 gboolean      als_punch_plan_is_lan       (const AlsPunchPlan *self, const AlsStunAddress *local,
                                            const AlsStunAddress *remote);
@@ -82,8 +87,9 @@ gboolean      als_punch_plan_is_lan       (const AlsPunchPlan *self, const AlsSt
 AlsPunchNat   als_punch_plan_get_nat      (const AlsPunchPlan *self, gboolean of_peer);
 guint         als_punch_plan_get_n_rounds (const AlsPunchPlan *self);
 
-/* What OBSERVED, the PUBLIC endpoints, tell of the NAT: of IPv4, as seen by several servers. NEXT:
- * (out): the port of the next new destination, where it is sequential, with its step. */
+/* What OBSERVED, the PUBLIC endpoints among them, tell of the NAT: of IPv4, as seen by several
+ * servers. NEXT: (out): the port of the next new destination, where it is sequential, with its
+ * step. */
 AlsPunchNat   als_punch_judge_nat         (const AlsPunchEndpoint *observed, guint n,
                                            AlsPunchEndpoint *next);
 

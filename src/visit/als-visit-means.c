@@ -8,6 +8,7 @@
 #include "visit/als-visit-means.h"
 
 #include "path/ice/als-ice-path.h"
+#include "path/punch/als-punch-path.h"
 
 /* More are left out: each costs connections. */
 #define MAX_SERVERS 8
@@ -121,6 +122,10 @@ als_visit_means_can (AlsVisitMeans *self, AlsPathMethod method, AlsPathProblem *
     {
     case ALS_METHOD_ICE:
       break;
+    case ALS_METHOD_TCP_PUNCH:
+      if (self->pool == NULL)
+        *problem = ALS_PATH_PROBLEM_INTERNAL;
+      break;
     case ALS_METHOD_TURN_UDP:
       if (!has_server_but (self, ALS_PATH_SERVER_STUN))
         *problem = ALS_PATH_PROBLEM_NO_SERVER;
@@ -146,9 +151,26 @@ make_ice (AlsVisitMeans *self, gboolean force_relay)
   return als_ice_path_new (&config);
 }
 
+static AlsPath *
+make_punch (AlsVisitMeans *self, gboolean is_udp)
+{
+  AlsPunchPathConfig config = {
+    .is_inviter = self->config.is_inviter,
+    .is_udp = is_udp,
+    .loopback = self->config.loopback,
+    .pool = self->pool,
+    .mapper = self->mapper,
+    .servers = self->servers,
+  };
+
+  return als_punch_path_new (&config);
+}
+
 AlsPath *
 als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
 {
+  if (method == ALS_METHOD_TCP_PUNCH)
+    return make_punch (self, FALSE);
   return make_ice (self, method == ALS_METHOD_TURN_UDP);
 }
 

@@ -136,7 +136,7 @@ test_allow_and_stop (void)
   wait_for (als_visit_get_screen (pair->joiner) != NULL
             && als_screen_receiver_get_n_frames (als_visit_get_screen (pair->joiner)) > 5);
   g_assert_true (als_visit_get_is_sharing (pair->inviter));
-  wait_for (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_UDP);
+  wait_for (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_TCP);
   als_visit_stop (pair->joiner);
   wait_for (ended_with (pair->joiner, ALS_VISIT_ERROR_STOPPED));
   wait_for (ended_with (pair->inviter, ALS_VISIT_ERROR_PEER_LEFT));

@@ -61,18 +61,38 @@ def a_file_arrives_over_the_relay(lab, server):
 
 def it_moves_to_direct_udp_by_itself(lab, server):
     path = make_file(lab.path("big.bin"), 20_000_000)
-    sender, receiver = pair(lab, server, files=[path])
+    sender, receiver = pair(lab, server, "--paths", "signal-relay,direct-udp", files=[path])
     receiver.wait("path", kind="direct-udp")
     expect(sender, 0, "done")
     expect(receiver, 0, "done")
     check(digest(path) == digest(lab.path("got", "big.bin")), "the file differs")
 
 
+def direct_tcp_is_reached_within_two_seconds(lab, server):
+    sender = Cli(lab, server, "send", "--commands", host="a")
+    code = sender.code()
+    begin = time.monotonic()
+    receiver = Cli(lab, server, "receive", "--yes", "--folder", lab.make_folder("tcp"), host="b", code=code)
+    receiver.wait("path", kind="direct-tcp")
+    took = time.monotonic() - begin
+    sender.wait("path", kind="direct-tcp")
+    check(took < 2, f"{took:.1f} s")
+    path = make_file(lab.path("tcp.bin"), 40_000_000)
+    sender.command(f"send {path}")
+    receiver.wait("progress", state="done", seconds=60)
+    sender.command("stop")
+    expect(receiver, 0, "done")
+    sender.ended()
+    check(digest(path) == digest(lab.path("tcp", "tcp.bin")), "the file differs")
+
+
 def forced_switches_lose_nothing(lab, server):
     path = make_file(lab.path("switched.bin"), 60_000_000)
     sender, receiver = pair(lab, server, "--commands", files=[path])
+    sender.wait("path", kind="direct-tcp")
+    sender.command("paths direct-udp")
     sender.wait("path", kind="direct-udp")
-    for kind in ("signal-relay", "direct-udp", "signal-relay", "direct-udp"):
+    for kind in ("signal-relay", "direct-udp", "signal-relay", "direct-tcp", "direct-udp", "direct-tcp"):
         after = sender.mark()
         sender.command(f"paths {kind}")
         sender.wait("path", kind=kind, after=after)
@@ -88,7 +108,7 @@ def a_cut_path_is_left_and_found_again(lab, server):
     if lab.loopback:
         return "cutting needs namespaces"
     path = make_file(lab.path("cut.bin"), 30_000_000)
-    sender, receiver = pair(lab, server, "--commands", files=[])
+    sender, receiver = pair(lab, server, "--commands", "--paths", "signal-relay,direct-udp", files=[])
     sender.wait("path", kind="direct-udp")
     sender.wait("state", state="active")
     after = sender.mark()
@@ -306,6 +326,7 @@ def secrets_are_in_no_argument_and_no_log(lab, server):
 SCENARIOS = [
     a_file_arrives_over_the_relay,
     it_moves_to_direct_udp_by_itself,
+    direct_tcp_is_reached_within_two_seconds,
     forced_switches_lose_nothing,
     a_cut_path_is_left_and_found_again,
     a_picture_arrives,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* What als-session.c and als-channel.c share. */
+/* What the files of a session share: its state, its links, its channels. */
 
 #pragma once
 
@@ -23,6 +23,10 @@ G_BEGIN_DECLS
 /* Sum of all windows beyond the first credit: with it, what a hostile peer can make us keep is
  * bounded. Each new channel gets a quarter of what is left, its window at the most. */
 #define ALS_SESSION_WINDOW_BUDGET (128 * 1024 * 1024)
+
+/* Channels whose OPEN may overtake one another. */
+#define ALS_SESSION_MAX_OPEN_GAP 1024
+#define ALS_SESSION_MAX_PENDING_GONE 1024
 
 /* Something said once and repeated on another link until it is acknowledged. */
 typedef struct
@@ -69,6 +73,74 @@ struct _AlsChannel
   gboolean ack_now;
 };
 
+typedef struct
+{
+  AlsSession *session;
+  AlsLink *link;           /* borrowed */
+  guint number;            /* from 1, never used twice */
+  AlsLinkCandidate candidate;
+  AlsLinkLife life;
+  uint32_t path_id;
+  gboolean ready;
+  gboolean closed;         /* told by the link */
+  gboolean closing;        /* als_link_close () was called */
+  gboolean removed;        /* by als_session_remove_link () */
+  gboolean left;           /* we said LEAVE, or must not use it any more */
+  gboolean peer_left;
+  int64_t gone_us;         /* closed or not, it is gone then; 0: unset */
+  int64_t settle_us;       /* what is in flight on it is repeated elsewhere then; 0: unset */
+  int64_t datagram_us;     /* the last one was given to it then */
+
+  gboolean leave_due;
+  gboolean sync_due;
+  gboolean pong_due;
+  uint64_t pong_cookie;
+  gboolean pong_came;      /* not yet told to life */
+  uint64_t came_cookie;
+} AlsSessionLink;
+
+struct _AlsSession
+{
+  AlsSessionConfig config;
+  const AlsSessionEvents *events;
+  gpointer user_data;
+  int64_t now_us;          /* of the last poll */
+  int64_t asked_us;        /* what `schedule` was told last; INT64_MAX: nothing */
+  gboolean polling;
+  gboolean again;          /* another round of the present poll is needed */
+  gboolean ended;
+
+  GPtrArray *links;        /* (element-type AlsSessionLink) */
+  GPtrArray *candidates;   /* of the links, in the same order */
+  guint next_number;
+  AlsSessionLink *current;    /* what we send on; nullable */
+  AlsLinkStats current_stats;
+  int64_t no_path_since_us;
+  int64_t sync_until_us;   /* bulk is repeated from then on at the latest; 0: at once */
+  guint switches;
+
+  int64_t bucket_us;       /* goodput interval's start */
+  uint64_t bucket_acked, bucket_sent_packets, bucket_lost_packets;
+  gboolean bucket_starved; /* there was room without work in it */
+  int64_t bulk_retry_us;
+
+  GPtrArray *channels;     /* (element-type AlsChannel) in order of age */
+  GHashTable *by_id;
+  guint cursor[ALS_N_LANES];
+  guint n_ours, n_peers;   /* with an id */
+  uint32_t next_counter;
+  size_t window_budget;
+  uint32_t peer_floor;     /* all of the peer's counters below it were opened */
+  uint8_t peer_opened[ALS_SESSION_MAX_OPEN_GAP]; /* counter modulo its size, from the floor on */
+  GArray *gone;            /* (element-type uint32_t) ids to say GONE for */
+  int64_t ack_us;          /* acknowledgements that are due leave then; 0: none is due */
+  uint64_t sent_bytes, received_bytes;
+  int64_t picture_us;      /* when a video frame was asked for, or a datagram sent, last; 0: never */
+
+  AlsWriter writer;
+  GArray *leaves;          /* (element-type uint32_t) path ids to say LEAVE for on the current link */
+};
+
 AlsChannel *als_channel_new         (AlsSession *session, gboolean ours, AlsChannelKind kind,
                                      AlsLane lane, size_t window);
 AlsChannel *als_channel_ref         (AlsChannel *self);
@@ -112,5 +184,34 @@ gboolean    als_session_send_data     (AlsSession *self, AlsLink *link, AlsChann
 size_t      als_session_get_queue_limit (AlsSession *self);
 size_t      als_session_get_window    (AlsSession *self);
 void        als_session_count_received (AlsSession *self, size_t len);
+
+/* als-session.c */
+void         als_session_finish            (AlsSession *self, AlsSessionEnd end,
+                                            gboolean say_goodbye);
+uint32_t     als_session_role_bit          (const AlsSession *self, gboolean ours);
+size_t       als_session_take_window       (AlsSession *self);
+
+/* als-session-send.c */
+gboolean     als_session_link_send         (AlsSessionLink *sl, const AlsSessionFrame *frame);
+/* What is said on a link whether we send on it or not. */
+void         als_session_link_send_notices (AlsSessionLink *sl);
+void         als_session_send_notices      (AlsSession *self, AlsSessionLink *sl);
+/* Gives the current link what it has room for: by priority, round robin within one. */
+void         als_session_pump_channels     (AlsSession *self);
+
+/* als-session-receive.c */
+void         als_session_frame_cb          (AlsLink *link, AlsLane lane, const uint8_t *data,
+                                            size_t len, gpointer user_data);
+void         als_session_datagram_cb       (AlsLink *link, const uint8_t *data, size_t len,
+                                            gpointer user_data);
+
+/* als-session-links.c */
+extern const AlsLinkEvents als_session_link_events;
+AlsLinkPace  als_session_get_pace          (AlsSession *self, const AlsSessionLink *sl);
+void         als_session_look_after_link   (AlsSession *self, AlsSessionLink *sl);
+void         als_session_close_link        (AlsSession *self, AlsSessionLink *sl);
+void         als_session_reap_links        (AlsSession *self);
+void         als_session_refresh_current   (AlsSession *self);
+void         als_session_choose_link       (AlsSession *self);
 
 G_END_DECLS

@@ -7,7 +7,13 @@
 
 #include "visit/als-engine.h"
 
+#include <malloc.h>
+
 #include "crypto/als-crypto.h"
+
+/* The links' large buffers are mostly never touched. glibc would, after the first of them was freed, take
+ * the next from a heap where all has been touched, and memory would grow with each change of paths. */
+#define OWN_MAPPING_BYTES (256 * 1024)
 
 struct _AlsEngine
 {
@@ -46,6 +52,9 @@ als_engine_acquire (void)
   g_mutex_lock (&default_lock);
   if (default_engine == NULL)
     {
+#ifdef __GLIBC__
+      mallopt (M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
+#endif
       default_engine = g_new0 (AlsEngine, 1);
       default_engine->context = g_main_context_new ();
       default_engine->loop = g_main_loop_new (default_engine->context, FALSE);

@@ -5,7 +5,8 @@ row, value, unit, peer, peer_value, ratio, mark, met. A missed mark is told, not
 code is 1 only if something could not be measured at all.
 
 Every bench runs in a process and network namespaces of its own; bench_*.py say what they do.
-./dev bench nat (see its --help) is another kind: the matrix of all networks, ten minutes long."""
+Two are of another kind, minutes long and only made when they are named (each has a --help):
+./dev bench nat, the matrix of all networks, and ./dev bench switches, a thousand changes of path."""
 import argparse
 import json
 import os
@@ -16,11 +17,13 @@ import time
 import bench_nat
 import bench_net
 import bench_screen
+import bench_switches
 from figures import KEYS, default_congestion_control, say
 import lab as labs
 from lab import Failure, Lab
 
 BENCHES = {**bench_net.BENCHES, **bench_screen.BENCHES}
+WALKS = {"nat": bench_nat.main, "switches": bench_switches.main}
 # How rows begin that do not begin with their bench's name.
 ROWS = {"file-direct-udp": ("memory",), "screen": ("first-picture", "scroll", "still")}
 
@@ -75,8 +78,8 @@ def print_table(rows):
 
 
 def main():
-    if sys.argv[1:2] == ["nat"]:
-        sys.exit(bench_nat.main(sys.argv[2:]))
+    if sys.argv[1:2] and sys.argv[1] in WALKS:
+        sys.exit(WALKS[sys.argv[1]](sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("name", nargs="?", help="only rows whose names begin so")
     parser.add_argument("--json", action="store_true", help="only an array of rows on standard output")

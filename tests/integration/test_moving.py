@@ -229,12 +229,62 @@ def a_bad_line_carries_a_file(scene):
     visit.finish()
 
 
+# a ── NAT ── line that loses packets of more than 1,400 bytes without a word ── internet ── b
+def a_black_hole_for_large_packets_is_found(scene):
+    scene.home("a", "port-restricted", delay=10, mtu=1400, mtu_icmp=0)
+    scene.home("b", "port-restricted", delay=10)
+    visit = scene.visit(file_bytes=5_000_000, paths="signal-relay,direct-udp")
+    visit.finish()
+
+
+# a ── NAT ──┐
+#            provider's NAT (no hairpin, or with) ── internet
+# b ── NAT ──┘
+def two_customers_of_one_provider_meet(scene):
+    provider = scene.home("isp", "full-cone", delay=10)
+    scene.home("a", "port-restricted", behind=provider)
+    scene.home("b", "port-restricted", behind=provider)
+    visit = scene.visit(file_bytes=1_000_000)
+    visit.finish()
+    provider.set(hairpin=0)
+    visit = scene.visit(file_bytes=1_000_000, wait_for=("turn-udp", "turn-tcp"))
+    visit.finish()
+
+
+# a, b: IPv4 behind symmetric NATs, IPv6 behind a firewall
+def ipv6_goes_where_ipv4_cannot(scene):
+    for name in ("a", "b"):
+        scene.home(name, "symmetric-random", ipv6=True, delay=10)
+    visit = scene.visit(file_bytes=1_000_000)
+    for cli in visit.both:
+        remote = [e["remote"] for e in cli.events if e["event"] == "path"][-1]
+        check("2001:db8:" in remote, f"{cli.name} reaches the other at {remote}")
+    visit.finish()
+
+
+# a, b behind symmetric NATs: coturn is all there is beside the rendezvous server, and it dies
+def a_dead_turn_server_is_left_and_found_again(scene):
+    for name in ("a", "b"):
+        scene.home(name, "symmetric-random", delay=10, rate=40)
+    relays = ("turn-udp", "turn-tcp")
+    visit = scene.visit(file_bytes=20_000_000, wait_for=relays)
+    marks = [cli.mark() for cli in visit.both]
+    scene.lab.coturn.stop()
+    for cli, mark in zip(visit.both, marks):
+        cli.wait("path", 10, after=mark, kind="signal-relay")
+    scene.lab.coturn.start()
+    for cli, mark in zip(visit.both, marks):
+        cli.wait("path", 60, after=mark, kind=lambda kind: kind in relays)
+    visit.finish()
+
+
 SCENARIOS = [
     a_new_public_address_does_not_end_the_session, another_network_does_not_end_the_session,
     a_cut_of_three_seconds_does_not_end_the_session, a_cut_of_half_a_minute_does_not_end_the_session,
     a_restarted_router_does_not_end_the_session, two_on_one_lan_meet_there,
     the_same_private_addresses_in_both_homes_confuse_nobody, a_dead_path_is_noticed_while_data_flows,
-    a_dead_path_is_noticed_in_silence, a_bad_line_carries_a_file,
+    a_dead_path_is_noticed_in_silence, a_bad_line_carries_a_file, a_black_hole_for_large_packets_is_found,
+    two_customers_of_one_provider_meet, ipv6_goes_where_ipv4_cannot, a_dead_turn_server_is_left_and_found_again,
 ]
 
 

@@ -19,4 +19,6 @@ const AlsPathServer *als_turn_pool_find_server (AlsTurnPool *self, AlsTurnContro
 /* Why there is no allocation; NONE while that is open. TRIES: connections begun. REFUSALS: nos. */
 AlsPathProblem als_turn_pool_get_problem    (AlsTurnPool *self, guint *tries, guint *refusals);
 
+gboolean       als_turn_pool_is_loopback    (AlsTurnPool *self);
+
 G_END_DECLS

@@ -1102,3 +1102,9 @@ als_turn_pool_get_problem (AlsTurnPool *self, guint *tries, guint *refusals)
     return ALS_PATH_PROBLEM_NO_SERVER;
   return is_refused ? ALS_PATH_PROBLEM_SERVER_REFUSED : ALS_PATH_PROBLEM_SERVER_UNREACHABLE;
 }
+
+gboolean
+als_turn_pool_is_loopback (AlsTurnPool *self)
+{
+  return self->loopback;
+}

@@ -138,6 +138,21 @@ als_turn_stream_write (AlsTurnStream *self, GBytes *bytes)
   g_source_attach (self->writable, self->context);
 }
 
+gboolean
+als_turn_stream_flush (AlsTurnStream *self)
+{
+  gssize len = 1;
+
+  while (self->stream != NULL && self->unsent->len > 0 && len > 0)
+    {
+      len = g_pollable_output_stream_write_nonblocking (self->output, self->unsent->data,
+                                                        self->unsent->len, NULL, NULL);
+      if (len > 0)
+        g_byte_array_remove_range (self->unsent, 0, (guint) len);
+    }
+  return self->unsent->len == 0;
+}
+
 GIOStream *
 als_turn_stream_steal (AlsTurnStream *self)
 {

@@ -26,6 +26,8 @@ AlsTurnStream *als_turn_stream_new   (GIOStream *stream, const AlsTurnStreamEven
 /* Ends the connection, if it still has it. */
 void           als_turn_stream_free  (AlsTurnStream *self);
 void           als_turn_stream_write (AlsTurnStream *self, GBytes *bytes);
+/* Writes at once what can be written: FALSE if something is left. */
+gboolean       als_turn_stream_flush (AlsTurnStream *self);
 /* Nothing is read or written any more. (transfer full) */
 GIOStream     *als_turn_stream_steal (AlsTurnStream *self);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "als-stream-call.h"
 #include "als-test-certificate.h"
 #include "als-wait.h"
 
@@ -138,45 +139,6 @@ close_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-typedef struct
-{
-  GSourceFunc func;
-  gpointer data;
-  GMutex mutex;
-  GCond cond;
-  gboolean is_done;
-} Call;
-
-static gboolean
-call_cb (gpointer user_data)
-{
-  Call *call = user_data;
-
-  call->func (call->data);
-  g_mutex_lock (&call->mutex);
-  call->is_done = TRUE;
-  g_cond_signal (&call->cond);
-  g_mutex_unlock (&call->mutex);
-  return G_SOURCE_REMOVE;
-}
-
-/* In the carriers' thread, done when it returns. */
-static void
-call (GSourceFunc func, gpointer data)
-{
-  Call todo = { .func = func, .data = data };
-
-  g_mutex_init (&todo.mutex);
-  g_cond_init (&todo.cond);
-  g_main_context_invoke (als_stream_carrier_get_thread_context (), call_cb, &todo);
-  g_mutex_lock (&todo.mutex);
-  while (!todo.is_done)
-    g_cond_wait (&todo.cond, &todo.mutex);
-  g_mutex_unlock (&todo.mutex);
-  g_mutex_clear (&todo.mutex);
-  g_cond_clear (&todo.cond);
-}
-
 static uint64_t
 get_received (End *self)
 {
@@ -290,7 +252,7 @@ pair_clear (Pair *self)
 {
   for (guint i = 0; i < 2; i++)
     {
-      call (close_cb, &self->ends[i]);
+      als_stream_call (close_cb, &self->ends[i]);
       g_assert_false (self->ends[i].is_wrong);
       g_object_unref (self->ends[i].carrier);
       g_clear_error (&self->ends[i].error);
@@ -328,7 +290,7 @@ test_both_ways (gconstpointer user_data)
     {
       pair.ends[i].to_send = n;
       pair.ends[i].packet_bytes = i == 0 ? 16 * 1024 : 1021;
-      call (listen_cb, &pair.ends[i]);
+      als_stream_call (listen_cb, &pair.ends[i]);
     }
   wait_for (get_received (&pair.ends[0]) == n && get_received (&pair.ends[1]) == n);
   g_assert_cmpuint (pair.ends[0].n_refused, >, 0);
@@ -344,10 +306,10 @@ test_speed (void)
 
   get_pattern ();
   pair_init (&pair, FALSE, NULL);
-  call (listen_cb, &pair.ends[1]);
+  als_stream_call (listen_cb, &pair.ends[1]);
   pair.ends[0].to_send = n;
   start_us = g_get_monotonic_time ();
-  call (listen_cb, &pair.ends[0]);
+  als_stream_call (listen_cb, &pair.ends[0]);
   wait_for (get_received (&pair.ends[1]) == n);
   g_test_message ("%.0f Mbit/s over loopback",
                   (double) n * 8 / (double) (g_get_monotonic_time () - start_us));
@@ -363,15 +325,15 @@ test_back_pressure (gconstpointer user_data)
 
   pair_init (&pair, is_tls, NULL);
   pair.ends[0].to_send = n;
-  call (listen_cb, &pair.ends[1]);
-  call (stop_reading_cb, &pair.ends[1]);
-  call (listen_cb, &pair.ends[0]);
+  als_stream_call (listen_cb, &pair.ends[1]);
+  als_stream_call (stop_reading_cb, &pair.ends[1]);
+  als_stream_call (listen_cb, &pair.ends[0]);
   g_mutex_lock (&pair.ends[0].mutex);
   stalled = pair.ends[0].n_refused;
   g_mutex_unlock (&pair.ends[0].mutex);
   g_assert_cmpuint (stalled, >, 0);
   g_assert_cmpuint (get_received (&pair.ends[1]), ==, 0);
-  call (start_reading_cb, &pair.ends[1]);
+  als_stream_call (start_reading_cb, &pair.ends[1]);
   wait_for (get_received (&pair.ends[1]) == n);
   pair_clear (&pair);
 }
@@ -384,9 +346,9 @@ test_waits_for_a_listener (void)
   pair_init (&pair, FALSE, NULL);
   pair.ends[0].to_send = 8 << 20;
   pair.ends[0].packet_bytes = 100;
-  call (listen_cb, &pair.ends[0]);
+  als_stream_call (listen_cb, &pair.ends[0]);
   g_assert_cmpuint (pair.ends[0].n_refused, >, 0);
-  call (listen_cb, &pair.ends[1]);
+  als_stream_call (listen_cb, &pair.ends[1]);
   wait_for (get_received (&pair.ends[1]) == 8 << 20);
   pair_clear (&pair);
 }
@@ -400,8 +362,8 @@ test_early_bytes (void)
   pair_init (&pair, FALSE, early);
   pair.ends[0].sent = 1000; /* goes on from there */
   pair.ends[0].to_send = 2000;
-  call (listen_cb, &pair.ends[0]);
-  call (listen_cb, &pair.ends[1]);
+  als_stream_call (listen_cb, &pair.ends[0]);
+  als_stream_call (listen_cb, &pair.ends[1]);
   wait_for (get_received (&pair.ends[1]) == 2000);
   pair_clear (&pair);
 }
@@ -413,10 +375,10 @@ test_end (gconstpointer user_data)
 
   pair_init (&pair, GPOINTER_TO_INT (user_data), NULL);
   pair.ends[0].to_send = 100000;
-  call (listen_cb, &pair.ends[0]);
-  call (listen_cb, &pair.ends[1]);
+  als_stream_call (listen_cb, &pair.ends[0]);
+  als_stream_call (listen_cb, &pair.ends[1]);
   wait_for (get_received (&pair.ends[1]) == 100000);
-  call (close_cb, &pair.ends[0]);
+  als_stream_call (close_cb, &pair.ends[0]);
   wait_for (is_closed (&pair.ends[1]));
   g_assert_nonnull (pair.ends[1].error);
   g_assert_false (is_closed (&pair.ends[0]));
@@ -430,9 +392,9 @@ test_reset_while_writing (void)
 
   pair_init (&pair, FALSE, NULL);
   pair.ends[0].to_send = UINT64_MAX / 2;
-  call (listen_cb, &pair.ends[0]);
+  als_stream_call (listen_cb, &pair.ends[0]);
   /* Unread bytes make it a reset. */
-  call (close_cb, &pair.ends[1]);
+  als_stream_call (close_cb, &pair.ends[1]);
   wait_for (is_closed (&pair.ends[0]));
   g_assert_nonnull (pair.ends[0].error);
   pair_clear (&pair);
@@ -444,8 +406,8 @@ test_close_without_a_listener (void)
   Pair pair;
 
   pair_init (&pair, FALSE, NULL);
-  call (listen_cb, &pair.ends[0]);
-  call (close_cb, &pair.ends[1]);
+  als_stream_call (listen_cb, &pair.ends[0]);
+  als_stream_call (close_cb, &pair.ends[1]);
   wait_for (is_closed (&pair.ends[0]));
   pair_clear (&pair);
 }

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* A record: u8 type, u32 bytes that follow, u64 number, bytes.
- *
- *   DATA   number: the message's, from 0
- *   PING   number: anything; comes back as PONG
- *   END    number: how many messages there were. Half-close is not relayed
- *   WIDEN  number: how many streams would help the sender
- */
-
 #define G_LOG_DOMAIN "als-path"
 
 #include "config.h"
@@ -17,11 +9,11 @@
 
 #include <string.h>
 
-#include "base/als-bytes.h"
 #include "path/als-stream-carrier.h"
 #include "path/turn/als-turn-message.h"
+#include "path/turn/als-turn-records.h"
 
-#define HEADER_BYTES (1 + 4 + 8)
+#define HEADER_BYTES ALS_TURN_RECORD_HEADER_BYTES
 
 /* What one relayed connection moves in a round trip is 64 KiB: more than so much asks for another. */
 #define STRIPE_BYTES (40 * 1024)
@@ -37,30 +29,15 @@
 /* Unacknowledged by the other side: what the reordering there can take, with a margin. */
 #define BACKLOG_BYTES (4 * 1024 * 1024)
 
-enum
-{
-  RECORD_DATA = 1,
-  RECORD_PING = 2,
-  RECORD_PONG = 3,
-  RECORD_END = 4,
-  RECORD_WIDEN = 5,
-};
-
 typedef struct
 {
   AlsTurnCarrier *owner;
   AlsCarrier *carrier;
-  GByteArray *partial;   /* the beginning of a record */
+  guint index;
   GByteArray *owed;      /* small records that go before the next message */
   gboolean is_full;
   gboolean is_ended;     /* by the other side */
 } Stripe;
-
-typedef struct
-{
-  uint64_t number;       /* first: the key */
-  GBytes *bytes;
-} Waiting;
 
 struct _AlsTurnCarrier
 {
@@ -73,10 +50,7 @@ struct _AlsTurnCarrier
   guint next_stripe;
   uint8_t *record;             /* being sent */
   uint64_t next_out;
-  uint64_t next_in;
-  GHashTable *waiting;         /* (element-type Waiting): came before their turn */
-  size_t waiting_bytes;
-  uint64_t end_in;             /* UINT64_MAX: no end in sight */
+  AlsTurnRecords *incoming;
   gboolean is_listened_to;
   gboolean is_reading;
   gboolean is_over;            /* closed, or broken */
@@ -93,22 +67,12 @@ struct _AlsTurnCarrier
 G_DEFINE_FINAL_TYPE (AlsTurnCarrier, als_turn_carrier, ALS_TYPE_CARRIER)
 
 static void
-waiting_free (gpointer data)
-{
-  Waiting *self = data;
-
-  g_bytes_unref (self->bytes);
-  g_free (self);
-}
-
-static void
 stripe_free (gpointer data)
 {
   Stripe *self = data;
 
   als_carrier_close (self->carrier);
   g_object_unref (self->carrier);
-  g_byte_array_unref (self->partial);
   g_byte_array_unref (self->owed);
   g_free (self);
 }
@@ -131,6 +95,7 @@ break_off (AlsTurnCarrier *self, GError *error)
   if (self->is_over)
     return;
   self->is_over = TRUE;
+  als_turn_records_stop (self->incoming);
   g_debug ("turn carrier: it ends: %s", error != NULL ? error->message : "by the other side");
   tell (self, 0);
   /* The others are of no use now. They are freed later: one may be in a call of ours. */
@@ -139,25 +104,7 @@ break_off (AlsTurnCarrier *self, GError *error)
   als_carrier_broke (ALS_CARRIER (self), error);
 }
 
-static void
-break_protocol (AlsTurnCarrier *self, const char *message)
-{
-  break_off (self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_INVALID_DATA, message));
-}
-
 /* --- out --- */
-
-static size_t
-put_header (uint8_t *out, uint8_t type, uint32_t len, uint64_t number)
-{
-  uint32_t len_be = GUINT32_TO_BE (len);
-  uint64_t number_be = GUINT64_TO_BE (number);
-
-  out[0] = type;
-  memcpy (out + 1, &len_be, sizeof len_be);
-  memcpy (out + 5, &number_be, sizeof number_be);
-  return HEADER_BYTES;
-}
 
 static gboolean
 stripe_give (Stripe *self, const uint8_t *data, size_t len)
@@ -204,13 +151,13 @@ send_record (AlsTurnCarrier *self, const uint8_t *data, size_t len)
 
 /* As soon as the stripe takes it. */
 static void
-send_small (Stripe *stripe, uint8_t type, uint64_t number)
+send_small (Stripe *stripe, AlsTurnRecordType type, uint64_t number)
 {
   uint8_t record[HEADER_BYTES];
 
   if (stripe->owed->len >= MAX_OWED_BYTES)
     return;
-  put_header (record, type, 0, number);
+  als_turn_record_put (record, type, 0, number);
   g_byte_array_append (stripe->owed, record, sizeof record);
   stripe_flush (stripe);
 }
@@ -226,7 +173,7 @@ wish (AlsTurnCarrier *self, guint n, int64_t now_us)
   if (self->can_widen)
     tell (self, n);
   else
-    send_small (g_ptr_array_index (self->stripes, 0), RECORD_WIDEN, n);
+    send_small (g_ptr_array_index (self->stripes, 0), ALS_TURN_RECORD_WIDEN, n);
 }
 
 /* At the end of a window: did it carry more than its streams can? */
@@ -252,7 +199,7 @@ look_back (AlsTurnCarrier *self, int64_t now_us)
   if (now_us - self->ping_us >= PING_US)
     {
       self->ping_us = now_us;
-      send_small (g_ptr_array_index (self->stripes, 0), RECORD_PING, (uint64_t) now_us);
+      send_small (g_ptr_array_index (self->stripes, 0), ALS_TURN_RECORD_PING, (uint64_t) now_us);
     }
 }
 
@@ -272,12 +219,12 @@ als_turn_carrier_send (AlsCarrier *carrier, const AlsPacket *packets, guint n)
     {
       size_t len = packets[done].len;
 
-      if (len > ALS_TURN_CARRIER_MAX_BYTES)
+      if (len > ALS_TURN_MAX_MESSAGE_BYTES)
         {
           g_warning ("a message of %" G_GSIZE_FORMAT " bytes cannot be sent", len);
           continue;
         }
-      put_header (self->record, RECORD_DATA, (uint32_t) len, self->next_out);
+      als_turn_record_put (self->record, ALS_TURN_RECORD_DATA, len, self->next_out);
       memcpy (self->record + HEADER_BYTES, packets[done].data, len);
       if (!send_record (self, self->record, HEADER_BYTES + len))
         {
@@ -294,169 +241,40 @@ als_turn_carrier_send (AlsCarrier *carrier, const AlsPacket *packets, guint n)
 /* --- in --- */
 
 static void
-deliver (AlsTurnCarrier *self, const uint8_t *data, size_t len)
+on_message (const uint8_t *data, size_t len, gpointer user_data)
 {
-  self->next_in++;
-  als_carrier_received (ALS_CARRIER (self), data, len);
-}
-
-/* Those whose turn has come. A callback may close us, or stop the reading: what is here already
- * is delivered all the same. */
-static void
-deliver_waiting (AlsTurnCarrier *self)
-{
-  Waiting *waiting;
-
-  while (!self->is_over && (waiting = g_hash_table_lookup (self->waiting, &self->next_in)) != NULL)
-    {
-      g_autoptr (GBytes) bytes = g_bytes_ref (waiting->bytes);
-      size_t len;
-      const uint8_t *data = g_bytes_get_data (bytes, &len);
-
-      self->waiting_bytes -= len;
-      g_hash_table_remove (self->waiting, &self->next_in);
-      deliver (self, data, len);
-    }
-  if (!self->is_over && self->next_in == self->end_in)
-    break_off (self, NULL);
+  als_carrier_received (ALS_CARRIER (user_data), data, len);
 }
 
 static void
-take_data (AlsTurnCarrier *self, uint64_t number, const uint8_t *data, size_t len)
+on_small (guint stripe, AlsTurnRecordType type, uint64_t number, gpointer user_data)
 {
-  Waiting *waiting;
-
-  if (number == self->next_in)
-    {
-      deliver (self, data, len);
-      deliver_waiting (self);
-      return;
-    }
-  if (number < self->next_in || g_hash_table_contains (self->waiting, &number))
-    {
-      break_protocol (self, "a record came twice");
-      return;
-    }
-  /* An empty one costs memory, too. */
-  if (self->waiting_bytes + len > ALS_TURN_CARRIER_MAX_REORDER_BYTES
-      || g_hash_table_size (self->waiting) >= ALS_TURN_CARRIER_MAX_REORDER_BYTES / 256)
-    {
-      break_protocol (self, "too much waits for a record that does not come");
-      return;
-    }
-  waiting = g_new0 (Waiting, 1);
-  waiting->number = number;
-  waiting->bytes = g_bytes_new (data, len);
-  self->waiting_bytes += len;
-  g_hash_table_insert (self->waiting, &waiting->number, waiting);
-}
-
-static void
-take_record (Stripe *stripe, uint8_t type, uint64_t number, const uint8_t *data, size_t len)
-{
-  AlsTurnCarrier *self = stripe->owner;
+  AlsTurnCarrier *self = user_data;
   int64_t now_us = g_get_monotonic_time ();
 
-  if (type != RECORD_DATA && len > 0)
-    {
-      break_protocol (self, "a record with bytes that it cannot have");
-      return;
-    }
-  switch (type)
-    {
-    case RECORD_DATA:
-      take_data (self, number, data, len);
-      break;
-    case RECORD_PING:
-      send_small (stripe, RECORD_PONG, number);
-      break;
-    case RECORD_PONG:
-      if (number != (uint64_t) self->ping_us || now_us <= self->ping_us)
-        break;
-      self->min_rtt_us = MIN (self->min_rtt_us, now_us - self->ping_us);
-      break;
-    case RECORD_END:
-      if (number < self->next_in)
-        break_protocol (self, "an end before what has come");
-      self->end_in = number;
-      deliver_waiting (self);
-      break;
-    case RECORD_WIDEN:
-      if (self->can_widen && number <= ALS_TURN_MAX_STRIPES && number > self->stripes->len)
-        tell (self, (guint) number);
-      break;
-    default:
-      break_protocol (self, "an unknown record");
-      break;
-    }
+  if (type == ALS_TURN_RECORD_PING)
+    send_small (g_ptr_array_index (self->stripes, stripe), ALS_TURN_RECORD_PONG, number);
+  else if (type == ALS_TURN_RECORD_PONG && number == (uint64_t) self->ping_us && now_us > self->ping_us)
+    self->min_rtt_us = MIN (self->min_rtt_us, now_us - self->ping_us);
+  else if (type == ALS_TURN_RECORD_WIDEN && self->can_widen && number <= ALS_TURN_MAX_STRIPES
+           && number > self->stripes->len)
+    tell (self, (guint) number);
 }
 
-/* Takes one whole record from DATA: how many bytes it was, 0 if it is not whole, or nothing more
- * is to be taken. */
-static size_t
-take_whole (Stripe *stripe, const uint8_t *data, size_t len)
-{
-  AlsReader reader;
-  uint8_t type;
-  uint32_t bytes;
-  uint64_t number;
-  const uint8_t *content;
+static const AlsTurnRecordsEvents incoming_events = { on_message, on_small };
 
-  als_reader_init (&reader, data, len);
-  type = als_reader_u8 (&reader);
-  bytes = als_reader_u32 (&reader);
-  number = als_reader_u64 (&reader);
-  if (reader.failed)
-    return 0;
-  if (bytes > ALS_TURN_CARRIER_MAX_BYTES)
-    {
-      break_protocol (stripe->owner, "a record beyond the limit");
-      return 0;
-    }
-  content = als_reader_bytes (&reader, bytes);
-  if (reader.failed)
-    return 0;
-  take_record (stripe, type, number, content, bytes);
-  return HEADER_BYTES + bytes;
-}
-
-/* How many bytes of it the record that was begun still needs; at least 1. */
-static size_t
-get_missing (const Stripe *stripe)
-{
-  uint32_t bytes;
-
-  if (stripe->partial->len < HEADER_BYTES)
-    return HEADER_BYTES - stripe->partial->len;
-  memcpy (&bytes, stripe->partial->data + 1, sizeof bytes);
-  return HEADER_BYTES + (size_t) GUINT32_FROM_BE (bytes) - stripe->partial->len;
-}
-
+/* A callback may close us. */
 static void
 on_received (AlsCarrier *carrier, const uint8_t *data, size_t len, gpointer user_data)
 {
   Stripe *stripe = user_data;
   g_autoptr (AlsTurnCarrier) self = g_object_ref (stripe->owner);
+  GError *error = NULL;
 
-  while (len > 0 && !self->is_over)
-    {
-      size_t taken = 0;
-
-      if (stripe->partial->len == 0)
-        taken = take_whole (stripe, data, len);
-      if (self->is_over)
-        return; /* perhaps without the stripe */
-      if (taken == 0)
-        {
-          taken = MIN (get_missing (stripe), len);
-          g_byte_array_append (stripe->partial, data, (guint) taken);
-          if (take_whole (stripe, stripe->partial->data, stripe->partial->len) > 0
-              && !self->is_over)
-            g_byte_array_set_size (stripe->partial, 0);
-        }
-      data += taken;
-      len -= taken;
-    }
+  if (!als_turn_records_feed (self->incoming, stripe->index, data, len, &error))
+    break_off (self, error);
+  else if (als_turn_records_is_ended (self->incoming))
+    break_off (self, NULL);
 }
 
 static void
@@ -482,7 +300,7 @@ on_closed (AlsCarrier *carrier, const GError *error, gpointer user_data)
   AlsTurnCarrier *self = stripe->owner;
 
   stripe->is_ended = TRUE;
-  for (guint i = 0; i < self->stripes->len && self->end_in != UINT64_MAX; i++)
+  for (guint i = 0; i < self->stripes->len && als_turn_records_has_end (self->incoming); i++)
     if (!((Stripe *) g_ptr_array_index (self->stripes, i))->is_ended)
       return;
   break_off (self, error != NULL ? g_error_copy (error) : NULL);
@@ -518,7 +336,7 @@ listen_to_stripe (AlsTurnCarrier *self, Stripe *stripe)
     return;
   als_carrier_set_reading (stripe->carrier, self->is_reading);
   self->ping_us = g_get_monotonic_time ();
-  send_small (stripe, RECORD_PING, (uint64_t) self->ping_us);
+  send_small (stripe, ALS_TURN_RECORD_PING, (uint64_t) self->ping_us);
 }
 
 static void
@@ -528,7 +346,7 @@ add_stripe (AlsTurnCarrier *self, AlsCarrier *carrier)
 
   stripe->owner = self;
   stripe->carrier = g_object_ref (carrier);
-  stripe->partial = g_byte_array_new ();
+  stripe->index = self->stripes->len;
   stripe->owed = g_byte_array_new ();
   g_ptr_array_add (self->stripes, stripe);
   g_atomic_int_inc (&self->n_streams);
@@ -624,12 +442,13 @@ als_turn_carrier_close (AlsCarrier *carrier)
   gboolean was_over = self->is_over;
 
   self->is_over = TRUE;
+  als_turn_records_stop (self->incoming);
   for (guint i = 0; i < self->stripes->len; i++)
     {
       Stripe *stripe = g_ptr_array_index (self->stripes, i);
 
       if (!was_over)
-        send_small (stripe, RECORD_END, self->next_out);
+        send_small (stripe, ALS_TURN_RECORD_END, self->next_out);
       als_carrier_close (stripe->carrier);
     }
   if (!was_over)
@@ -642,7 +461,7 @@ als_turn_carrier_finalize (GObject *object)
   AlsTurnCarrier *self = ALS_TURN_CARRIER (object);
 
   g_ptr_array_unref (self->stripes);
-  g_hash_table_unref (self->waiting);
+  als_turn_records_free (self->incoming);
   g_free (self->record);
   als_mailbox_unref (self->notes);
   G_OBJECT_CLASS (als_turn_carrier_parent_class)->finalize (object);
@@ -663,9 +482,8 @@ static void
 als_turn_carrier_init (AlsTurnCarrier *self)
 {
   self->stripes = g_ptr_array_new_with_free_func (stripe_free);
-  self->record = g_malloc (HEADER_BYTES + ALS_TURN_CARRIER_MAX_BYTES);
-  self->waiting = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, waiting_free);
-  self->end_in = UINT64_MAX;
+  self->record = g_malloc (HEADER_BYTES + ALS_TURN_MAX_MESSAGE_BYTES);
+  self->incoming = als_turn_records_new (&incoming_events, self);
   self->min_rtt_us = INT64_MAX;
 }
 

@@ -16,11 +16,6 @@ G_BEGIN_DECLS
 #define ALS_TYPE_TURN_CARRIER (als_turn_carrier_get_type ())
 G_DECLARE_FINAL_TYPE (AlsTurnCarrier, als_turn_carrier, ALS, TURN_CARRIER, AlsCarrier)
 
-/* Largest message. */
-#define ALS_TURN_CARRIER_MAX_BYTES (64 * 1024)
-/* Waiting for a record before them; beyond that the carrier ends. */
-#define ALS_TURN_CARRIER_MAX_REORDER_BYTES (8 * 1024 * 1024)
-
 /* To whoever made it; in its context. */
 typedef struct
 {

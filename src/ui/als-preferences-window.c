@@ -7,8 +7,10 @@
 
 #include "ui/als-preferences-window.h"
 
+#include "path/als-ice-uri.h"
 #include "ui/als-ui-platform.h"
 #include "ui/als-ui-visit.h"
+#include "visit/als-connection-report.h"
 
 #include <glib/gi18n.h>
 
@@ -20,6 +22,9 @@ struct _AlsPreferencesWindow
   AdwActionRow *folder;
   AdwEntryRow *servers;
   GtkSwitch *listen;
+  AdwEntryRow *ice_servers;
+  AdwEntryRow *local_port;
+  GtkSwitch *port_mapping;
 };
 
 G_DEFINE_FINAL_TYPE (AlsPreferencesWindow, als_preferences_window, ADW_TYPE_PREFERENCES_WINDOW)
@@ -59,30 +64,95 @@ name_applied_cb (AlsPreferencesWindow *self)
   g_settings_set_string (self->settings, "name", g_strstrip (name));
 }
 
+/* SENTENCE: (nullable): what is wrong with what stands in ROW. */
+static void
+set_problem (AlsPreferencesWindow *self, AdwEntryRow *row, const char *sentence)
+{
+  g_autofree char *markup = NULL;
+
+  if (sentence == NULL)
+    {
+      gtk_widget_remove_css_class (GTK_WIDGET (row), "error");
+      return;
+    }
+  gtk_widget_add_css_class (GTK_WIDGET (row), "error");
+  markup = g_markup_escape_text (sentence, -1);
+  adw_preferences_window_add_toast (ADW_PREFERENCES_WINDOW (self), adw_toast_new (markup));
+}
+
+/* (transfer full) (nullable) */
+typedef char *(*CheckFunc) (const char *word);
+
+static char *
+check_server (const char *word)
+{
+  if (als_ui_is_server_address (word))
+    return NULL;
+  /* Translators: %s is what was typed; ws:// and wss:// stay as they are */
+  return g_strdup_printf (_("“%s” is no server address: it starts with wss:// or ws://"), word);
+}
+
+static char *
+check_ice_server (const char *word)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (AlsPathServer) server = als_ice_uri_parse (word, &error);
+
+  return server != NULL ? NULL : als_connection_describe_bad_server (word, error);
+}
+
+/* Nothing is stored before all of it is right. */
+static void
+apply_list (AlsPreferencesWindow *self, AdwEntryRow *row, const char *key, CheckFunc check)
+{
+  g_auto (GStrv) words = g_strsplit_set (gtk_editable_get_text (GTK_EDITABLE (row)), " ,;", -1);
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) list = NULL;
+
+  for (guint i = 0; words[i] != NULL; i++)
+    {
+      g_autofree char *sentence = *words[i] != '\0' ? check (words[i]) : NULL;
+
+      if (sentence != NULL)
+        {
+          set_problem (self, row, sentence);
+          return;
+        }
+      if (*words[i] != '\0')
+        g_strv_builder_add (builder, words[i]);
+    }
+  set_problem (self, row, NULL);
+  list = g_strv_builder_end (builder);
+  g_settings_set_strv (self->settings, key, (const char *const *) list);
+}
+
 static void
 servers_applied_cb (AlsPreferencesWindow *self)
 {
-  g_auto (GStrv) words = g_strsplit_set (gtk_editable_get_text (GTK_EDITABLE (self->servers)),
-                                         " ,;", -1);
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  g_auto (GStrv) servers = NULL;
-  g_autofree char *sentence = NULL;
+  apply_list (self, self->servers, "servers", check_server);
+}
 
-  for (guint i = 0; words[i] != NULL; i++)
-    if (als_ui_is_server_address (words[i]))
-      g_strv_builder_add (builder, words[i]);
-    else if (*words[i] != '\0')
-      {
-        gtk_widget_add_css_class (GTK_WIDGET (self->servers), "error");
-        /* Translators: %s is what was typed; ws:// and wss:// stay as they are */
-        sentence = g_markup_printf_escaped (_("“%s” is no server address: it starts with wss:// or ws://"),
-                                            words[i]);
-        adw_preferences_window_add_toast (ADW_PREFERENCES_WINDOW (self), adw_toast_new (sentence));
-        return;
-      }
-  gtk_widget_remove_css_class (GTK_WIDGET (self->servers), "error");
-  servers = g_strv_builder_end (builder);
-  g_settings_set_strv (self->settings, "servers", (const char *const *) servers);
+static void
+ice_servers_applied_cb (AlsPreferencesWindow *self)
+{
+  apply_list (self, self->ice_servers, "ice-servers", check_ice_server);
+}
+
+static void
+local_port_applied_cb (AlsPreferencesWindow *self)
+{
+  g_autofree char *text = g_strdup (gtk_editable_get_text (GTK_EDITABLE (self->local_port)));
+  guint64 port = 0;
+
+  g_strstrip (text);
+  /* Lower ones need rights that we do not want. */
+  if (*text != '\0' && !g_ascii_string_to_unsigned (text, 10, 1024, G_MAXUINT16, &port, NULL))
+    {
+      set_problem (self, self->local_port, _("A port is a number from 1024 to 65535"));
+      return;
+    }
+  set_problem (self, self->local_port, NULL);
+  g_settings_set (self->settings, "local-port", "q", (guint16) port);
 }
 
 static void
@@ -106,9 +176,14 @@ als_preferences_window_class_init (AlsPreferencesWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, folder);
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, servers);
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, listen);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, ice_servers);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, local_port);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, port_mapping);
   gtk_widget_class_bind_template_callback (widget_class, folder_clicked_cb);
   gtk_widget_class_bind_template_callback (widget_class, name_applied_cb);
   gtk_widget_class_bind_template_callback (widget_class, servers_applied_cb);
+  gtk_widget_class_bind_template_callback (widget_class, ice_servers_applied_cb);
+  gtk_widget_class_bind_template_callback (widget_class, local_port_applied_cb);
 }
 
 static void
@@ -124,11 +199,23 @@ als_preferences_window_new (GtkWindow *parent, GSettings *settings)
                                              NULL);
   g_autofree char *name = g_settings_get_string (settings, "name");
   g_auto (GStrv) servers = g_settings_get_strv (settings, "servers");
+  g_auto (GStrv) ice_servers = g_settings_get_strv (settings, "ice-servers");
   g_autofree char *text = g_strjoinv (", ", servers);
+  g_autofree char *ice_text = g_strjoinv (", ", ice_servers);
+  guint16 port = 0;
 
+  g_settings_get (settings, "local-port", "q", &port);
   self->settings = g_object_ref (settings);
   gtk_editable_set_text (GTK_EDITABLE (self->name), name);
   gtk_editable_set_text (GTK_EDITABLE (self->servers), text);
+  gtk_editable_set_text (GTK_EDITABLE (self->ice_servers), ice_text);
+  if (port != 0)
+    {
+      g_autofree char *port_text = g_strdup_printf ("%u", port);
+
+      gtk_editable_set_text (GTK_EDITABLE (self->local_port), port_text);
+    }
+  g_settings_bind (settings, "port-mapping", self->port_mapping, "active", G_SETTINGS_BIND_DEFAULT);
   g_settings_bind (settings, "listen", self->listen, "active", G_SETTINGS_BIND_DEFAULT);
   g_signal_connect_object (settings, "changed::download-folder", G_CALLBACK (update_folder), self,
                            G_CONNECT_SWAPPED);

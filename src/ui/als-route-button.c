@@ -7,6 +7,7 @@
 
 #include "ui/als-route-button.h"
 
+#include "ui/als-connection-window.h"
 #include "ui/als-ui-format.h"
 
 #include <glib/gi18n.h>
@@ -48,24 +49,12 @@ explain_kind (AlsPathKind kind)
     }
 }
 
-/* (transfer full) (nullable) */
-static char *
-format_round_trip (gint64 rtt_us)
-{
-  if (rtt_us <= 0)
-    return NULL;
-  if (rtt_us < 1000)
-    return g_strdup (_("under 1 ms"));
-  /* Translators: milliseconds */
-  return g_strdup_printf (_("%u ms"), (guint) MIN (rtt_us / 1000, 99999));
-}
-
 static void
 update_route (AlsRouteButton *self)
 {
   AlsPathKind kind = als_visit_get_path_kind (self->visit);
   const char *remote = als_visit_get_path_remote (self->visit);
-  g_autofree char *round_trip = format_round_trip (als_visit_get_rtt_us (self->visit));
+  g_autofree char *round_trip = als_ui_format_round_trip (als_visit_get_rtt_us (self->visit));
   g_autofree char *route = NULL;
   g_autofree char *text = NULL;
   g_autofree char *name = NULL;
@@ -117,6 +106,16 @@ als_route_button_set_visit (AlsRouteButton *self, AlsVisit *visit)
 }
 
 static void
+details_clicked_cb (AlsRouteButton *self)
+{
+  GtkRoot *root = gtk_widget_get_root (GTK_WIDGET (self));
+
+  gtk_menu_button_popdown (self->button);
+  if (self->visit != NULL && GTK_IS_WINDOW (root))
+    gtk_window_present (GTK_WINDOW (als_connection_window_new (GTK_WINDOW (root), self->visit)));
+}
+
+static void
 als_route_button_dispose (GObject *object)
 {
   AlsRouteButton *self = ALS_ROUTE_BUTTON (object);
@@ -142,6 +141,7 @@ als_route_button_class_init (AlsRouteButtonClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote_row);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, round_trip);
+  gtk_widget_class_bind_template_callback (widget_class, details_clicked_cb);
 }
 
 static void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* "Encrypted end to end · via the relay · 42 ms", and what that means in a
- * popover. */
+/* "Encrypted end to end · via the relay · 42 ms", what that means in a popover,
+ * and from there the whole story (AlsConnectionWindow). */
 
 #pragma once
 

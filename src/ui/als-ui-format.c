@@ -168,3 +168,14 @@ als_ui_format_path_kind (AlsPathKind kind)
       return _("no path at the moment");
     }
 }
+
+char *
+als_ui_format_round_trip (gint64 rtt_us)
+{
+  if (rtt_us <= 0)
+    return NULL;
+  if (rtt_us < 1000)
+    return g_strdup (_("under 1 ms"));
+  /* Translators: milliseconds */
+  return g_strdup_printf (_("%u ms"), (guint) MIN (rtt_us / 1000, 99999));
+}

@@ -21,5 +21,7 @@ char *als_ui_format_transfer_title (AlsVisitTransfer *transfer);
 char *als_ui_format_transfer_state (AlsVisitTransfer *transfer);
 /* "via the relay" */
 const char *als_ui_format_path_kind (AlsPathKind kind);
+/* "42 ms"; NULL where it is not known. (transfer full) (nullable) */
+char       *als_ui_format_round_trip     (gint64 rtt_us);
 
 G_END_DECLS

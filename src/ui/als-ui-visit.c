@@ -7,6 +7,8 @@
 
 #include "ui/als-ui-visit.h"
 
+#include "path/als-ice-uri.h"
+
 /* Unknown names alone would forbid every path or allow all of them: they are told and left out. */
 static guint
 get_allowed_kinds (GSettings *settings)
@@ -31,6 +33,50 @@ allowed_paths_changed_cb (AlsVisit *visit, const char *key, GSettings *settings)
   als_visit_set_allowed_kinds (visit, get_allowed_kinds (settings));
 }
 
+/* What works without a rendezvous server the next time. */
+static void
+servers_known_cb (AlsVisit *visit, GParamSpec *pspec, GSettings *settings)
+{
+  const char *const *servers = als_visit_get_known_ice_servers (visit);
+
+  if (servers != NULL && servers[0] != NULL)
+    g_settings_set_strv (settings, "last-ice-servers", servers);
+}
+
+static void
+port_known_cb (AlsVisit *visit, GParamSpec *pspec, GSettings *settings)
+{
+  guint port = als_visit_get_local_port (visit);
+
+  if (port != 0)
+    g_settings_set (settings, "last-local-port", "q", (guint16) port);
+}
+
+/* The user's own, then those that a server named last. Bad ones are told and left out. (transfer full) */
+static GStrv
+get_ice_servers (GSettings *settings)
+{
+  static const char *const keys[] = { "ice-servers", "last-ice-servers" };
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint k = 0; k < G_N_ELEMENTS (keys); k++)
+    {
+      g_auto (GStrv) list = g_settings_get_strv (settings, keys[k]);
+
+      for (guint i = 0; list[i] != NULL; i++)
+        {
+          g_autoptr (GError) error = NULL;
+          g_autoptr (AlsPathServer) server = als_ice_uri_parse (list[i], &error);
+
+          if (server != NULL)
+            g_strv_builder_add (builder, list[i]);
+          else
+            g_message ("%s: an entry is left out: %s", keys[k], error->message);
+        }
+    }
+  return g_strv_builder_end (builder);
+}
+
 static gboolean always_listen; /* by --listen, for as long as the program runs */
 
 void
@@ -45,6 +91,9 @@ als_ui_visit_new (GSettings *settings)
   g_auto (GStrv) servers = g_settings_get_strv (settings, "servers");
   g_autofree char *name = g_settings_get_string (settings, "name");
   g_autofree char *folder = g_settings_get_string (settings, "download-folder");
+  g_auto (GStrv) ice_servers = get_ice_servers (settings);
+  g_auto (GStrv) ntp_servers = g_settings_get_strv (settings, "ntp-servers");
+  guint16 local_port = 0, last_local_port = 0;
   AlsVisitConfig config = {
     .servers = (const char *const *) servers,
     .listen = always_listen || g_settings_get_boolean (settings, "listen"),
@@ -53,9 +102,19 @@ als_ui_visit_new (GSettings *settings)
     .name = *name != '\0' ? name : NULL,
     .download_folder = *folder != '\0' ? folder : NULL,
     .screen = ALS_SCREEN_X11,
+    .ice_servers = (const char *const *) ice_servers,
+    .no_port_mapping = !g_settings_get_boolean (settings, "port-mapping"),
+    .ntp_servers = (const char *const *) ntp_servers,
   };
-  AlsVisit *visit = als_visit_new (&config);
+  AlsVisit *visit;
 
+  g_settings_get (settings, "local-port", "q", &local_port);
+  g_settings_get (settings, "last-local-port", "q", &last_local_port);
+  config.local_port = local_port;
+  config.last_local_port = last_local_port;
+  visit = als_visit_new (&config);
+  g_signal_connect_object (visit, "notify::known-ice-servers", G_CALLBACK (servers_known_cb), settings, 0);
+  g_signal_connect_object (visit, "notify::local-port", G_CALLBACK (port_known_cb), settings, 0);
   g_signal_connect_object (settings, "changed::allowed-paths",
                            G_CALLBACK (allowed_paths_changed_cb), visit, G_CONNECT_SWAPPED);
   return visit;

@@ -68,6 +68,8 @@ show_state (AlsApplication *app, const AlsUiState *state)
   gtk_test_widget_wait_for_draw (GTK_WIDGET (window));
   state->apply (window);
   top = als_ui_top_window (window);
+  if (width > 0 && top != GTK_WINDOW (window) && gtk_window_get_resizable (top))
+    gtk_window_set_default_size (top, width, height);
   for (guint i = 0; i < 3; i++)
     gtk_test_widget_wait_for_draw (GTK_WIDGET (top));
   if (hold)

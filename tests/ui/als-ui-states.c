@@ -288,13 +288,101 @@ shortcuts (AlsWindow *window)
 }
 
 static void
-route_popover (AlsWindow *window)
+popup_route (AlsWindow *window)
 {
-  viewing (window);
   /* The menu button of the footer is the last one in the window. */
   gtk_menu_button_popup (GTK_MENU_BUTTON (als_ui_find (
     als_ui_find (GTK_WIDGET (window), g_type_from_name ("AlsRouteButton"), NULL),
     GTK_TYPE_MENU_BUTTON, NULL)));
+}
+
+static void
+route_popover (AlsWindow *window)
+{
+  viewing (window);
+  popup_route (window);
+}
+
+static void
+add_attempt (AlsConnectionReport *report, AlsPathMethod method, AlsAttemptState state,
+             AlsPathProblem problem, guint tries)
+{
+  AlsConnectionAttempt *attempt = &report->attempts[report->n_attempts++];
+
+  attempt->method = method;
+  attempt->state = state;
+  attempt->report.problem = problem;
+  attempt->report.tries = tries;
+}
+
+static AlsNetworkReport *
+make_network (AlsNatDependence mapping, AlsNatDependence filtering, guint mappings)
+{
+  AlsNetworkReport network = {
+    .udp_known = TRUE, .tcp_known = TRUE, .tcp_is_translated = TRUE, .tcp_mapping = mapping,
+    .mappings = mappings, .has_ipv4 = TRUE, .mtu = 1492, .server_rtt_us = 18 * 1000,
+  };
+
+  network.udp.is_translated = TRUE;
+  network.udp.mapping = mapping;
+  network.udp.filtering = filtering;
+  g_assert_true (als_stun_address_parse (&network.udp.endpoints[0], "192.0.2.7", 4));
+  return als_network_report_copy (&network);
+}
+
+static void
+show_connection (AlsWindow *window)
+{
+  popup_route (window);
+  g_signal_emit_by_name (als_ui_find (GTK_WIDGET (window), GTK_TYPE_BUTTON, "More on This Connection…"),
+                         "clicked");
+}
+
+static void
+connection_empty (AlsWindow *window)
+{
+  viewing (window);
+  als_fake_visit_set_path (als_window_get_join (window), ALS_PATH_NONE, NULL, 0);
+  show_connection (window);
+}
+
+static void
+connection (AlsWindow *window)
+{
+  g_autoptr (AlsConnectionReport) report = als_connection_report_new ();
+
+  add_attempt (report, ALS_METHOD_TURN_TCP, ALS_ATTEMPT_IN_USE, ALS_PATH_PROBLEM_NONE, 1);
+  report->attempts[0].rtt_us = 42 * 1000;
+  report->attempts[0].rate = 1200 * 1000;
+  add_attempt (report, ALS_METHOD_SIGNAL_RELAY, ALS_ATTEMPT_STANDBY, ALS_PATH_PROBLEM_NONE, 1);
+  report->attempts[1].rtt_us = 61 * 1000;
+  add_attempt (report, ALS_METHOD_TCP_PUNCH, ALS_ATTEMPT_FAILED, ALS_PATH_PROBLEM_RESETS, 6);
+  add_attempt (report, ALS_METHOD_ICE, ALS_ATTEMPT_FAILED, ALS_PATH_PROBLEM_SILENCE, 48);
+  add_attempt (report, ALS_METHOD_UDP_PUNCH, ALS_ATTEMPT_TRYING, ALS_PATH_PROBLEM_NONE, 612);
+  add_attempt (report, ALS_METHOD_LAN, ALS_ATTEMPT_OFF, ALS_PATH_PROBLEM_PEER_ENDPOINT, 0);
+  add_attempt (report, ALS_METHOD_TURN_UDP, ALS_ATTEMPT_FAILED, ALS_PATH_PROBLEM_SERVER_UNREACHABLE, 2);
+  report->ours = make_network (ALS_NAT_ADDRESS_AND_PORT_DEPENDENT, ALS_NAT_ADDRESS_AND_PORT_DEPENDENT, 0);
+  report->theirs = make_network (ALS_NAT_ADDRESS_DEPENDENT, ALS_NAT_ADDRESS_AND_PORT_DEPENDENT, 0);
+  viewing (window);
+  als_fake_visit_set_path (als_window_get_join (window), ALS_PATH_TURN_TCP, "192.0.2.1:443", 42 * 1000);
+  als_fake_visit_set_connection (als_window_get_join (window), report);
+  show_connection (window);
+}
+
+static void
+connection_direct (AlsWindow *window)
+{
+  g_autoptr (AlsConnectionReport) report = als_connection_report_new ();
+
+  add_attempt (report, ALS_METHOD_LAN, ALS_ATTEMPT_IN_USE, ALS_PATH_PROBLEM_NONE, 1);
+  report->attempts[0].rtt_us = 400;
+  report->attempts[0].is_lan = TRUE;
+  add_attempt (report, ALS_METHOD_SIGNAL_RELAY, ALS_ATTEMPT_STANDBY, ALS_PATH_PROBLEM_NONE, 1);
+  report->ours = make_network (ALS_NAT_ENDPOINT_INDEPENDENT, ALS_NAT_ADDRESS_DEPENDENT, ALS_PORT_MAP_UPNP);
+  viewing (window);
+  als_fake_visit_set_path (als_window_get_join (window), ALS_PATH_DIRECT_TCP, "192.168.1.9:40123", 400);
+  als_fake_visit_set_connection (als_window_get_join (window), report);
+  show_connection (window);
 }
 
 const AlsUiState als_ui_states[] = {
@@ -323,6 +411,9 @@ const AlsUiState als_ui_states[] = {
   { "viewing-files", viewing_files },
   { "viewing-reconnecting", viewing_reconnecting },
   { "route-popover", route_popover },
+  { "connection", connection },
+  { "connection-direct", connection_direct },
+  { "connection-empty", connection_empty },
   { "end-lost", end_lost },
   { "end-left", end_left },
   { "end-declined", end_declined },

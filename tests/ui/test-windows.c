@@ -442,6 +442,60 @@ test_route_is_told_in_words (void)
 }
 
 static void
+test_connection_is_explained (void)
+{
+  AlsWindow *window = open_window ();
+  g_autofree char *copied = NULL;
+  GtkWindow *dialog;
+
+  enter_state (window, "connection");
+  dialog = als_ui_top_window (window);
+  g_assert_true (dialog != GTK_WINDOW (window));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Through a Relay Server"));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL,
+                        "The other network sends resets to early connections: 6 tries"));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL,
+                        "Both networks choose unpredictable ports; one of you could use another "
+                        "network, or allow port mapping (UPnP) in the router."));
+  press (dialog, "Copy Report");
+  copied = read_clipboard (window);
+  g_assert_nonnull (strstr (copied, "sends resets to early connections: 6 tries"));
+  g_assert_null (strstr (copied, "192.0.2"));
+  close_window (window);
+}
+
+static void
+test_connection_page_follows (void)
+{
+  AlsWindow *window = open_window ();
+  g_autoptr (AlsConnectionReport) report = als_connection_report_new ();
+  GtkWindow *dialog;
+  AlsVisit *visit;
+
+  enter_state (window, "connection-empty");
+  dialog = als_ui_top_window (window);
+  visit = als_window_get_join (window);
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Looking for a Way"));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Still finding out what the two networks allow"));
+  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Copy Report")));
+  report->n_attempts = 1;
+  report->attempts[0].method = ALS_METHOD_ICE;
+  report->attempts[0].state = ALS_ATTEMPT_IN_USE;
+  als_fake_visit_set_connection (visit, report);
+  als_fake_visit_set_path (visit, ALS_PATH_DIRECT_UDP, "192.0.2.1:4", 9 * 1000);
+  settle ();
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Straight to the Other Computer"));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Encrypted end to end · round trip 9 ms"));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "In use"));
+  g_assert_false (shows (dialog, GTK_TYPE_LABEL, "Still finding out what the two networks allow"));
+  g_assert_false (shows (dialog, GTK_TYPE_LABEL, "What Would Help"));
+  als_fake_visit_end (visit, ALS_VISIT_ERROR_PEER_LEFT);
+  settle ();
+  g_assert_true (als_ui_top_window (window) == GTK_WINDOW (window));
+  close_window (window);
+}
+
+static void
 test_picture_appears_and_freezes (void)
 {
   AlsWindow *window = open_window ();
@@ -742,6 +796,52 @@ test_new_server_makes_a_new_code (void)
 }
 
 static void
+apply_text (GtkWindow *window, const char *title, const char *text)
+{
+  GtkWidget *row = als_ui_find (GTK_WIDGET (window), ADW_TYPE_ENTRY_ROW, title);
+
+  gtk_editable_set_text (GTK_EDITABLE (row), text);
+  g_signal_emit_by_name (row, "apply");
+  settle ();
+}
+
+static void
+test_ice_servers_are_checked_and_used (void)
+{
+  GSettings *settings = als_application_get_settings (app);
+  AlsWindow *window = open_window (), *second;
+  g_auto (GStrv) none = NULL, stored = NULL;
+  GtkWindow *dialog;
+  guint16 port = 0;
+
+  enter_state (window, "preferences");
+  dialog = als_ui_top_window (window);
+  apply_text (dialog, "STUN and TURN Servers", "stun:a.example turn:b.example?username=me&credential=hush&x=1");
+  none = g_settings_get_strv (settings, "ice-servers");
+  g_assert_cmpuint (g_strv_length (none), ==, 0);
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL,
+                        "“turn:b.example”: only username, credential and transport=udp or tcp may follow the question mark"));
+  apply_text (dialog, "STUN and TURN Servers", "stun:a.example, turn:b.example?username=me&credential=hush");
+  stored = g_settings_get_strv (settings, "ice-servers");
+  g_assert_cmpstr (stored[0], ==, "stun:a.example");
+  g_assert_cmpuint (g_strv_length (stored), ==, 2);
+  apply_text (dialog, "Fixed TCP Port (Empty: Any)", "80");
+  g_settings_get (settings, "local-port", "q", &port);
+  g_assert_cmpuint (port, ==, 0);
+  apply_text (dialog, "Fixed TCP Port (Empty: Any)", " 42000 ");
+  g_settings_get (settings, "local-port", "q", &port);
+  g_assert_cmpuint (port, ==, 42000);
+  second = open_window ();
+  g_assert_cmpstr (als_fake_visit_get_ice_servers (als_window_get_invite (second))[1], ==,
+                   "turn:b.example?username=me&credential=hush");
+  g_assert_cmpuint (als_visit_get_local_port (als_window_get_invite (second)), ==, 42000);
+  close_window (second);
+  g_settings_reset (settings, "ice-servers");
+  g_settings_reset (settings, "local-port");
+  close_window (window);
+}
+
+static void
 test_server_addresses (void)
 {
   g_assert_true (als_ui_is_server_address ("wss://meet.example/alongside"));
@@ -849,6 +949,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/ui/session/ends-the-other-visit", test_session_ends_the_other_visit);
   g_test_add_func ("/ui/session/sharing-can-be-paused", test_sharing_can_be_paused);
   g_test_add_func ("/ui/session/route-is-told-in-words", test_route_is_told_in_words);
+  g_test_add_func ("/ui/session/connection-is-explained", test_connection_is_explained);
+  g_test_add_func ("/ui/session/connection-page-follows", test_connection_page_follows);
   g_test_add_func ("/ui/session/picture-appears-and-freezes", test_picture_appears_and_freezes);
   g_test_add_func ("/ui/session/broken-frame-is-not-shown", test_broken_frame_is_not_shown);
   g_test_add_func ("/ui/session/closing-asks", test_closing_asks);
@@ -864,6 +966,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/ui/settings/allowed-paths-are-obeyed-at-once",
                    test_allowed_paths_are_obeyed_at_once);
   g_test_add_func ("/ui/settings/new-server-makes-a-new-code", test_new_server_makes_a_new_code);
+  g_test_add_func ("/ui/settings/ice-servers-are-checked-and-used", test_ice_servers_are_checked_and_used);
   g_test_add_func ("/ui/settings/server-addresses", test_server_addresses);
   g_test_add_func ("/ui/words/every-error-has-its-own-sentence",
                    test_every_error_has_its_own_sentence);

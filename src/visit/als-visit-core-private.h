@@ -100,6 +100,9 @@ struct _AlsVisitCore
   GByteArray *inbox;         /* of `channel`: less than one message */
   char *peer_name;
   AlsVisitPermission permission;
+  AlsVisitPermission answer; /* inviter: given, but not read yet */
+  uint64_t answer_end;       /* where it ends in the channel */
+  GSource *answer_source;    /* NULL: none is under way */
   gboolean ended_by_session;
   gboolean is_declined;      /* by als_visit_core_answer () */
   AlsSessionStats stats;

@@ -110,6 +110,7 @@ clear_started (AlsVisitCore *self)
   als_source_clear (&self->linger);
   als_source_clear (&self->probe_source);
   als_source_clear (&self->meeting);
+  als_source_clear (&self->answer_source);
   self->met_us = 0;
   als_core_stop_screen (self);
   if (self->session != NULL)

@@ -9,10 +9,13 @@
 
 #include "visit/als-visit-core-private.h"
 
+#include "base/als-deadline-source.h"
 #include "protocol/als-visit-message.h"
 
 #define ANSWER_LIMIT_S (3 * 60)
 #define MAX_NAME_CHARS 60
+/* How often the inviter looks whether its answer has been read: a path's round trip, mostly. */
+#define ANSWER_READ_MS 10
 
 static void
 send_visit_message (AlsVisitCore *self, const AlsVisitMessage *message)
@@ -185,13 +188,33 @@ als_core_begin_talk (AlsVisitCore *self, AlsChannel *channel)
   send_hello (self);
 }
 
+/* Other channels may overtake this one where paths change, and what comes in them before the answer has
+ * no leave: so the answer must have been read. */
+static gboolean
+answer_read_cb (gpointer user_data)
+{
+  AlsVisitCore *self = user_data;
+
+  if (self->linger == NULL && self->channel != NULL
+      && als_channel_get_acked (self->channel) < self->answer_end)
+    return G_SOURCE_CONTINUE;
+  als_source_clear (&self->answer_source);
+  if (self->linger != NULL || self->channel == NULL)
+    return G_SOURCE_REMOVE;
+  become_active (self, self->answer);
+  if (self->answer == ALS_VISIT_SEE_SCREEN)
+    als_visit_core_set_sharing (self, TRUE);
+  return G_SOURCE_REMOVE;
+}
+
 void
 als_visit_core_answer (AlsVisitCore *self, AlsVisitPermission permission)
 {
   AlsVisitMessage consent = { .type = ALS_VISIT_MESSAGE_CONSENT,
                               .permission = (uint8_t) permission };
 
-  if (!self->is_inviter || self->state != ALS_VISIT_ASKING || self->linger != NULL)
+  if (!self->is_inviter || self->state != ALS_VISIT_ASKING || self->linger != NULL
+      || self->channel == NULL || self->answer_source != NULL)
     return;
   send_visit_message (self, &consent);
   if (permission == ALS_VISIT_NOTHING)
@@ -202,7 +225,7 @@ als_visit_core_answer (AlsVisitCore *self, AlsVisitPermission permission)
       als_core_finish (self, ALS_VISIT_ERROR_DECLINED, "declined here");
       return;
     }
-  become_active (self, permission);
-  if (permission == ALS_VISIT_SEE_SCREEN)
-    als_visit_core_set_sharing (self, TRUE);
+  self->answer = permission;
+  self->answer_end = als_channel_get_written (self->channel);
+  self->answer_source = als_core_add_timeout (ANSWER_READ_MS, "als-visit-answer", answer_read_cb, self);
 }

@@ -4,7 +4,8 @@
 /* The parts of AlsVisitCore among each other, one idea a file:
  *
  *   als-visit-core.c      the states, what limits each of them, the beginning and the end
- *   als-visit-pairing.c   servers, codes and their proof, meeting again
+ *   als-visit-introducers.c  the server and the local network, meeting again
+ *   als-visit-pairing.c   codes and their proof
  *   als-visit-peer.c      sealed messages between the two sides, whatever carries them
  *   als-visit-session.c   the session and what it says
  *   als-visit-network.c   servers, changes of the network, and how the two are connected
@@ -25,6 +26,7 @@
 #include "path/als-network-watch.h"
 #include "protocol/als-peer-message.h"
 #include "session/als-session.h"
+#include "signal/als-lan-client.h"
 #include "signal/als-signal-client.h"
 #include "transfer/als-transfer.h"
 #include "visit/als-visit-core.h"
@@ -48,6 +50,14 @@ typedef struct
   gboolean is_told;
 } AlsCoreTransfer;
 
+/* Who brought the two together, and takes their messages. */
+typedef enum
+{
+  ALS_VIA_SERVER,
+  ALS_VIA_LAN,
+  ALS_N_VIAS,
+} AlsCoreVia;
+
 struct _AlsVisitCore
 {
   /* As given. */
@@ -62,6 +72,7 @@ struct _AlsVisitCore
   char **ice_servers;        /* secret: may hold logins */
   uint16_t local_port;
   gboolean no_port_mapping;
+  gboolean no_lan;
   char **ntp_servers;
   GProxyResolver *proxies;   /* nullable: the system's */
   GTlsDatabase *trust;       /* nullable: the system's */
@@ -71,8 +82,9 @@ struct _AlsVisitCore
   gboolean is_inviter;
   AlsVisitReach reach;
   GCancellable *cancellable; /* of finding a server */
-  AlsSignalClient *client;
-  gboolean is_paired;
+  AlsSignalClient *client;   /* nullable */
+  AlsLanClient *lan;         /* nullable */
+  gboolean is_paired[ALS_N_VIAS];
   GError *problem;
   GError *error;
 
@@ -83,6 +95,12 @@ struct _AlsVisitCore
   guint former_tries;        /* inviter: spent on earlier codes of this visit */
   uint32_t tries_number;     /* joiner: the number that `tries` counts for */
   AlsHandshake *handshake;
+  AlsCoreVia via;            /* of the handshake */
+  gboolean is_via_chosen;    /* FALSE: inviter: whose message comes first, of those who are paired */
+  gboolean is_local_code;    /* inviter: drawn here, unknown to any server */
+  AlsVisitReach best_reach;  /* what a code of the server's has */
+  guint n_server_failures;   /* since a server answered */
+  GSource *local_code;       /* when a local one is shown */
   gboolean sent_tag;         /* joiner: so an abrupt end means a wrong code */
 
   gboolean is_confirmed;     /* from here on the fields below are valid */
@@ -111,6 +129,7 @@ struct _AlsVisitCore
   AlsScreenSender *sender;
   AlsScreenReceiver *receiver;
   AlsTokenBucket screens;    /* joiner: of screens that the other side may begin to show */
+  GPtrArray *early_files;    /* (element-type GPtrArray): to be sent once the answer has been read */
   GPtrArray *transfers;      /* (element-type AlsCoreTransfer) */
   AlsChannel *probe;         /* ALS_CHANNEL_ECHO of als_visit_core_measure () */
   int64_t probe_interval_us;
@@ -137,10 +156,30 @@ gboolean als_core_is_running  (AlsVisitCore *self);
 GSource *als_core_add_timeout (guint interval_ms, const char *name, GSourceFunc func,
                                gpointer user_data);
 
+/* als-visit-introducers.c */
+void        als_core_start_server    (AlsVisitCore *self, const char *const *uris);
+void        als_core_start_lan       (AlsVisitCore *self);
+void        als_core_end_introducers (AlsVisitCore *self);
+/* Ends waiting and joining; what is paired stays. */
+void        als_core_stop_looking    (AlsVisitCore *self);
+gboolean    als_core_is_paired       (AlsVisitCore *self);
+gboolean    als_core_via_send        (AlsVisitCore *self, AlsCoreVia via, GBytes *bytes);
+void        als_core_via_unpair      (AlsVisitCore *self, AlsCoreVia via);
+/* (transfer full) (nullable) */
+AlsCarrier *als_core_via_take_relay  (AlsVisitCore *self, AlsCoreVia via);
+/* Asks for a new pairing, with a relay of its own; at once, if the last one is not just now. */
+void        als_core_meet_again      (AlsVisitCore *self);
+
 /* als-visit-pairing.c */
 void     als_core_start_pairing  (AlsVisitCore *self);
-/* Asks for a new pairing, with a relay of its own; at once, if the last one is not just now. */
-void     als_core_meet_again     (AlsVisitCore *self);
+/* What the introducers say. */
+void     als_core_registered     (AlsVisitCore *self, guint number);
+void     als_core_server_waits   (AlsVisitCore *self);
+void     als_core_paired         (AlsVisitCore *self, AlsCoreVia via);
+void     als_core_message        (AlsVisitCore *self, AlsCoreVia via, GBytes *payload);
+void     als_core_unpaired       (AlsVisitCore *self, AlsCoreVia via, guint reason);
+void     als_core_server_failed  (AlsVisitCore *self, const GError *error);
+void     als_core_lan_failed     (AlsVisitCore *self, const GError *error);
 /* Inviter: one guest has gone without proof; the next may come, while there are tries. */
 void     als_core_wait_again     (AlsVisitCore *self);
 void     als_core_drop_code      (AlsVisitCore *self);
@@ -164,8 +203,8 @@ void     als_core_begin_session (AlsVisitCore *self, uint8_t *secret);
 /* als-visit-network.c */
 void     als_core_begin_network     (AlsVisitCore *self);
 void     als_core_end_network       (AlsVisitCore *self);
-/* The server has brought the two together: its relay, and the servers it named. */
-void     als_core_use_pairing       (AlsVisitCore *self);
+/* The two were brought together: by whose relay, and which servers help. */
+void     als_core_use_pairing       (AlsVisitCore *self, AlsCoreVia via);
 /* TRUE when there is something new to tell of how the two are connected. */
 gboolean als_core_update_connection (AlsVisitCore *self);
 
@@ -182,6 +221,7 @@ guint    als_core_get_answer_limit_s (AlsVisitCore *self);
 void     als_core_begin_work     (AlsVisitCore *self);
 /* A channel that the other side opened. FALSE: not now, or not at all. */
 gboolean als_core_take_work      (AlsVisitCore *self, AlsChannel *channel, AlsChannelKind kind);
+void     als_core_send_early_files (AlsVisitCore *self);
 void     als_core_stop_screen    (AlsVisitCore *self);
 void     als_core_transfer_free  (AlsCoreTransfer *self);
 

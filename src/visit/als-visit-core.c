@@ -109,26 +109,20 @@ clear_started (AlsVisitCore *self)
   als_source_clear (&self->ticker);
   als_source_clear (&self->linger);
   als_source_clear (&self->probe_source);
-  als_source_clear (&self->meeting);
+  als_source_clear (&self->local_code);
   als_source_clear (&self->answer_source);
-  self->met_us = 0;
   als_core_stop_screen (self);
   if (self->session != NULL)
     als_session_end (self->session);
   g_ptr_array_set_size (self->transfers, 0);
+  g_ptr_array_set_size (self->early_files, 0);
   als_source_clear (&self->poll_source);
   g_clear_pointer (&self->session, als_session_free);
   g_clear_pointer (&self->paths, als_visit_paths_free);
   als_core_end_network (self);
   self->channel = NULL;
   self->probe = NULL;
-  if (self->client != NULL)
-    {
-      g_signal_handlers_disconnect_by_data (self->client, self);
-      als_signal_client_stop (self->client);
-      g_clear_object (&self->client);
-    }
-  self->is_paired = FALSE;
+  als_core_end_introducers (self);
   g_clear_pointer (&self->handshake, als_handshake_free);
   als_core_drop_code (self);
   self->is_confirmed = FALSE;
@@ -221,12 +215,14 @@ als_visit_core_new (const AlsVisitConfig *config, AlsMailbox *updates)
   self->ice_servers = g_strdupv ((char **) config->ice_servers);
   self->local_port = config->local_port != 0 ? config->local_port : config->last_local_port;
   self->no_port_mapping = config->no_port_mapping;
+  self->no_lan = config->no_lan;
   self->ntp_servers = g_strdupv ((char **) config->ntp_servers);
   if (config->proxies != NULL)
     self->proxies = g_object_ref (config->proxies);
   if (config->trust != NULL)
     self->trust = g_object_ref (config->trust);
   self->transfers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_core_transfer_free);
+  self->early_files = g_ptr_array_new_with_free_func ((GDestroyNotify) g_ptr_array_unref);
   self->inbox = g_byte_array_new ();
   return self;
 }
@@ -244,6 +240,7 @@ als_visit_core_free (AlsVisitCore *self)
 {
   clear_started (self);
   g_clear_pointer (&self->transfers, g_ptr_array_unref);
+  g_clear_pointer (&self->early_files, g_ptr_array_unref);
   g_clear_pointer (&self->inbox, g_byte_array_unref);
   g_strfreev (self->servers);
   g_free (self->name);

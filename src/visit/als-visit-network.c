@@ -30,6 +30,7 @@ als_core_update_connection (AlsVisitCore *self)
   gboolean changed = self->connection == NULL;
 
   als_visit_paths_report (self->paths, self->stats.link, self->stats.kind, now);
+  changed = changed || now->n_attempts != self->connection->n_attempts;
   for (guint i = 0; i < now->n_attempts && !changed; i++)
     changed = attempts_differ (&now->attempts[i], &self->connection->attempts[i]);
   if (!changed)
@@ -122,10 +123,18 @@ make_servers (GPtrArray *ice_servers)
 }
 
 void
-als_core_use_pairing (AlsVisitCore *self)
+als_core_use_pairing (AlsVisitCore *self, AlsCoreVia via)
 {
-  g_autoptr (GPtrArray) servers = make_servers (als_signal_client_get_servers (self->client));
+  g_autoptr (GPtrArray) servers = NULL;
+
+  if (via == ALS_VIA_SERVER)
+    servers = make_servers (als_signal_client_get_servers (self->client));
+  else
+    servers = make_servers (self->client != NULL
+                                ? als_signal_client_get_public_servers (self->client) : NULL);
 
   als_visit_means_set_servers (self->means, servers);
-  als_visit_paths_paired (self->paths, als_signal_client_take_relay (self->client));
+  als_visit_paths_paired (self->paths,
+                          via == ALS_VIA_LAN ? ALS_METHOD_LAN : ALS_METHOD_SIGNAL_RELAY,
+                          als_core_via_take_relay (self, via));
 }

@@ -110,11 +110,26 @@ send_peer (Attempt *self, AlsPeerMessageType type, AlsPathProblem problem, GByte
 
 /* --- links ------------------------------------------------------------------ */
 
+/* Comes with a pairing: nothing that could be tried. */
+static gboolean
+is_given (AlsPathMethod method)
+{
+  return method == ALS_METHOD_SIGNAL_RELAY || method == ALS_METHOD_LAN;
+}
+
+/* What two on a local network say to each other instead of a server ranks as a relay: the punched
+ * connection is next. */
+static AlsPathKind
+method_kind (AlsPathMethod method)
+{
+  return method == ALS_METHOD_LAN ? ALS_PATH_SIGNAL_RELAY : als_path_method_get_kind (method);
+}
+
 /* Carriers, one after the other. */
 static gboolean
 yields_several (AlsPathMethod method)
 {
-  return method == ALS_METHOD_TCP_PUNCH || method == ALS_METHOD_LAN;
+  return method == ALS_METHOD_TCP_PUNCH;
 }
 
 static Held *
@@ -272,14 +287,14 @@ attempt_add_link (Attempt *self, AlsCarrier *carrier)
 static gboolean
 attempt_is_allowed (Attempt *self)
 {
-  return self->paths->config.allowed_kinds & (1u << als_path_method_get_kind (self->method));
+  return self->paths->config.allowed_kinds & (1u << method_kind (self->method));
 }
 
 /* It works, it is of a better kind than what the session chose, and the session had time to choose it. */
 static gboolean
 is_much_worse (Attempt *self, AlsPathKind in_use, int64_t now_us)
 {
-  return als_path_method_get_kind (self->method) > in_use && in_use != ALS_PATH_NONE
+  return method_kind (self->method) > in_use && in_use != ALS_PATH_NONE
          && now_us > self->linked_us + CHOICE_US;
 }
 
@@ -309,7 +324,7 @@ attempt_failed (Attempt *self, AlsPathProblem problem)
   attempt_stop (self);
   attempt_leave_links (self, FALSE);
   self->report.problem = problem;
-  if (!is_inviter (self->paths) && self->method != ALS_METHOD_SIGNAL_RELAY)
+  if (!is_inviter (self->paths) && !is_given (self->method))
     send_peer (self, ALS_PEER_PATH_FAILED, problem, NULL);
   als_path_race_failed (&self->paths->race, self->method, g_get_monotonic_time ());
   race (self->paths);
@@ -444,7 +459,7 @@ update_possible (AlsVisitPaths *self)
       AlsPathProblem problem;
 
       als_path_race_set_possible (&self->race, i,
-                                  i != ALS_METHOD_SIGNAL_RELAY
+                                  !is_given (i)
                                       && attempt_is_allowed (&self->attempts[i])
                                       && als_visit_means_can (self->config.means, i, &problem),
                                   g_get_monotonic_time ());
@@ -458,7 +473,7 @@ init_race (AlsVisitPaths *self)
 
   for (guint i = 0; i < ALS_N_METHODS; i++)
     {
-      AlsPathKind kind = als_path_method_get_kind (i);
+      AlsPathKind kind = method_kind (i);
 
       methods[i].rank = kind;
       methods[i].is_relay = kind < ALS_PATH_DIRECT_UDP;
@@ -509,11 +524,13 @@ als_visit_paths_free (AlsVisitPaths *self)
 }
 
 void
-als_visit_paths_paired (AlsVisitPaths *self, AlsCarrier *relay)
+als_visit_paths_paired (AlsVisitPaths *self, AlsPathMethod method, AlsCarrier *relay)
 {
-  Attempt *at_relay = &self->attempts[ALS_METHOD_SIGNAL_RELAY];
+  Attempt *at_relay = &self->attempts[method];
+  gboolean had_relay;
 
   attempt_leave_links (at_relay, FALSE);
+  had_relay = als_visit_paths_has_relay (self);
   at_relay->report = (AlsPathReport){ .problem = ALS_PATH_PROBLEM_SERVER_REFUSED };
   if (relay != NULL)
     {
@@ -523,7 +540,8 @@ als_visit_paths_paired (AlsVisitPaths *self, AlsCarrier *relay)
       g_object_unref (relay);
     }
   update_possible (self);
-  if (is_inviter (self))
+  /* What is under way may have lost messages with the last pairing; not with a second one. */
+  if (is_inviter (self) && !(had_relay && self->race.is_running))
     als_path_race_start (&self->race, g_get_monotonic_time ());
   race (self);
 }
@@ -572,7 +590,7 @@ als_visit_paths_message (AlsVisitPaths *self, const AlsPeerMessage *message)
 {
   Attempt *attempt;
 
-  if (message->method >= ALS_N_METHODS || message->method == ALS_METHOD_SIGNAL_RELAY)
+  if (message->method >= ALS_N_METHODS || is_given (message->method))
     return;
   attempt = &self->attempts[message->method];
   if (is_inviter (self))
@@ -605,9 +623,11 @@ als_visit_paths_set_allowed (AlsVisitPaths *self, guint kinds)
 gboolean
 als_visit_paths_has_relay (AlsVisitPaths *self)
 {
-  Attempt *attempt = &self->attempts[ALS_METHOD_SIGNAL_RELAY];
+  Attempt *server = &self->attempts[ALS_METHOD_SIGNAL_RELAY];
+  Attempt *lan = &self->attempts[ALS_METHOD_LAN];
 
-  return attempt->link != NULL || count_unproved (attempt) > 0;
+  return server->link != NULL || lan->link != NULL || count_unproved (server) > 0
+         || count_unproved (lan) > 0;
 }
 
 const char *
@@ -667,7 +687,7 @@ attempt_report (Attempt *self, AlsLink *current, AlsPathKind in_use, AlsConnecti
 {
   AlsPathProblem problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
   gboolean can = attempt_is_allowed (self)
-                 && (self->method == ALS_METHOD_SIGNAL_RELAY
+                 && (is_given (self->method)
                      || als_visit_means_can (self->paths->config.means, self->method, &problem));
 
   *out = (AlsConnectionAttempt){ .method = self->method, .n_attempts = self->n_attempts };
@@ -708,5 +728,7 @@ als_visit_paths_report (AlsVisitPaths *self, AlsLink *current, AlsPathKind in_us
 {
   report->n_attempts = 0;
   for (guint i = ALS_N_METHODS; i > 0; i--)
-    attempt_report (&self->attempts[i - 1], current, in_use, &report->attempts[report->n_attempts++]);
+    if (i - 1 != ALS_METHOD_LAN || self->attempts[i - 1].n_attempts > 0)
+      attempt_report (&self->attempts[i - 1], current, in_use,
+                      &report->attempts[report->n_attempts++]);
 }

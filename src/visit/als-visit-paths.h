@@ -38,9 +38,10 @@ typedef struct
 AlsVisitPaths *als_visit_paths_new          (const AlsVisitPathsConfig *config);
 /* Frees all links; the session must not be used after, but to be freed. */
 void           als_visit_paths_free         (AlsVisitPaths *self);
-/* The two can talk (again): RELAY is the path through the server (transfer full) (nullable). What has no
- * link is tried at once. */
-void           als_visit_paths_paired       (AlsVisitPaths *self, AlsCarrier *relay);
+/* The two can talk (again): RELAY is the path through who brought them together (transfer full)
+ * (nullable), METHOD SIGNAL_RELAY or LAN. What has no link is tried at once. */
+void           als_visit_paths_paired       (AlsVisitPaths *self, AlsPathMethod method,
+                                             AlsCarrier *relay);
 /* Here or there. What works stays, until its own signs of life say otherwise. */
 void           als_visit_paths_network_changed (AlsVisitPaths *self);
 /* A PATH, PATH_BEGIN or PATH_FAILED. */

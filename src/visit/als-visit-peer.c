@@ -52,10 +52,11 @@ als_core_send_peer (GBytes *bytes, gpointer user_data)
 
   if (!self->is_confirmed)
     return FALSE;
-  if (!self->is_paired)
+  if (!als_core_is_paired (self))
     return als_core_talk_peer (self, bytes);
   sealed = als_sealer_seal_message (&self->sealer, bytes);
-  return als_signal_client_send (self->client, sealed);
+  return als_core_via_send (self, self->is_paired[ALS_VIA_LAN] ? ALS_VIA_LAN : ALS_VIA_SERVER,
+                            sealed);
 }
 
 void

@@ -135,13 +135,13 @@ tick_cb (gpointer user_data)
   AlsVisitCore *self = user_data;
   gboolean changed;
 
-  if (self->linger == NULL && self->is_paired && self->stats.no_path_since_us != 0
+  if (self->linger == NULL && als_core_is_paired (self) && self->stats.no_path_since_us != 0
       && g_get_monotonic_time () - self->stats.no_path_since_us > MEET_AGAIN_US
       && !als_visit_paths_has_relay (self->paths))
     {
       g_debug ("paired, but no path is left: meets again");
-      als_signal_client_unpair (self->client);
-      self->is_paired = FALSE;
+      als_core_via_unpair (self, ALS_VIA_SERVER);
+      als_core_via_unpair (self, ALS_VIA_LAN);
       als_core_meet_again (self);
     }
   if (self->linger != NULL)

@@ -204,6 +204,7 @@ answer_read_cb (gpointer user_data)
   become_active (self, self->answer);
   if (self->answer == ALS_VISIT_SEE_SCREEN)
     als_visit_core_set_sharing (self, TRUE);
+  als_core_send_early_files (self);
   return G_SOURCE_REMOVE;
 }
 

@@ -67,7 +67,9 @@ find_transfer (AlsVisitCore *self, guint id)
 void
 als_visit_core_send_files (AlsVisitCore *self, GPtrArray *files)
 {
-  if (als_core_is_running (self) && self->transfers->len < MAX_TRANSFERS)
+  if (self->answer_source != NULL && self->early_files->len < MAX_TRANSFERS)
+    g_ptr_array_add (self->early_files, g_ptr_array_ref (files));
+  else if (als_core_is_running (self) && self->transfers->len < MAX_TRANSFERS)
     add_transfer (self, als_transfer_new_outgoing (self->session, files));
 }
 
@@ -102,6 +104,16 @@ void
 als_core_begin_work (AlsVisitCore *self)
 {
   als_token_bucket_init (&self->screens, SCREENS_PER_S, SCREENS_BURST, g_get_monotonic_time ());
+}
+
+void
+als_core_send_early_files (AlsVisitCore *self)
+{
+  g_autoptr (GPtrArray) early = g_steal_pointer (&self->early_files);
+
+  self->early_files = g_ptr_array_new_with_free_func ((GDestroyNotify) g_ptr_array_unref);
+  for (guint i = 0; i < early->len; i++)
+    als_visit_core_send_files (self, g_ptr_array_index (early, i));
 }
 
 void
@@ -246,7 +258,8 @@ take_screen (AlsVisitCore *self, AlsChannel *channel)
 gboolean
 als_core_take_work (AlsVisitCore *self, AlsChannel *channel, AlsChannelKind kind)
 {
-  if (!als_core_is_running (self))
+  /* Who has read the answer may begin before we know that it was read. */
+  if (!als_core_is_running (self) && (self->answer_source == NULL || self->linger != NULL))
     return FALSE;
   if (kind == ALS_CHANNEL_FILES && self->transfers->len < MAX_TRANSFERS)
     take_files (self, channel);

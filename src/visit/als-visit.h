@@ -65,6 +65,7 @@ typedef struct
   uint16_t local_port;          /* TCP, fixed by the user; 0: any */
   uint16_t last_local_port;     /* the one that worked last, tried first; 0: none */
   gboolean no_port_mapping;
+  gboolean no_lan;              /* do not look for the other side on the local network */
   const char *const *ntp_servers; /* HOST or HOST:PORT, for invitations; NULL: none */
   GProxyResolver *proxies;      /* tests; NULL: the system's */
   GTlsDatabase *trust;          /* tests; NULL: the system's */

@@ -287,8 +287,8 @@ pair_new (guint possible)
 
   side_init (&pair->inviter, &pair->joiner, ALS_ROLE_INVITER, possible);
   side_init (&pair->joiner, &pair->inviter, ALS_ROLE_JOINER, possible);
-  als_visit_paths_paired (pair->inviter.paths, NULL);
-  als_visit_paths_paired (pair->joiner.paths, NULL);
+  als_visit_paths_paired (pair->inviter.paths, ALS_METHOD_SIGNAL_RELAY, NULL);
+  als_visit_paths_paired (pair->joiner.paths, ALS_METHOD_SIGNAL_RELAY, NULL);
   return pair;
 }
 

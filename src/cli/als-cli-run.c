@@ -798,6 +798,7 @@ als_cli_run (const AlsCliOptions *options)
   config.listen = options->listen;
   config.allowed_kinds = options->allowed_kinds;
   config.loopback = options->loopback;
+  config.no_lan = options->no_lan;
   config.name = options->name;
   config.download_folder = options->folder;
   config.screen = options->test_pattern ? ALS_SCREEN_TEST_PATTERN : ALS_SCREEN_X11;

@@ -91,6 +91,7 @@ run_visit (AlsCliMode mode, int argc, char **argv)
     { "commands", 0, 0, G_OPTION_ARG_NONE, &options.commands, N_ ("Take commands from standard input: paths LIST, send FILE, stop"), NULL },
     { "measure", 0, 0, G_OPTION_ARG_INT, &options.measure_ms, N_ ("Measure round trips all the while, each so many milliseconds"), N_ ("MS") },
     { "loopback", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options.loopback, NULL, NULL },
+    { "no-lan", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options.no_lan, NULL, NULL },
     { NULL },
   };
   const GOptionEntry send[] = {

@@ -45,6 +45,7 @@ typedef struct
   gboolean commands;       /* lines on standard input steer it (tests, support) */
   gboolean listen;
   gboolean loopback;
+  gboolean no_lan;
   gboolean test_pattern;
   char *display;
   gint measure_ms;         /* 0: off */

@@ -295,7 +295,8 @@ def a_server_of_another_version_is_named(lab, server):
 def the_server_may_restart_under_a_session(lab, server):
     own = Server(lab)
     path = make_file(lab.path("restart.bin"), 12_000_000)
-    sender, receiver = pair(lab, own, "--paths", "signal-relay", files=[path], folder="restart")
+    sender, receiver = pair(lab, own, "--no-lan", "--paths", "signal-relay", files=[path],
+                            folder="restart")
     receiver.wait("progress", bytes=lambda n: n and n > 1_000_000)
     own.stop()
     receiver.wait("path", kind="none", seconds=15)
@@ -304,6 +305,52 @@ def the_server_may_restart_under_a_session(lab, server):
     expect(receiver, 0, "done")
     check(digest(path) == digest(lab.path("restart", "restart.bin")), "the file differs")
     again.stop()
+
+
+def without_any_server_the_local_network_does(lab, server):
+    if lab.loopback:
+        return "the local network needs namespaces"
+    nobody = f"ws://{lab.address}:9"
+    path = make_file(lab.path("lan.bin"), 5_000_000)
+    sender = Cli(lab, nobody, "send", path, host="a")
+    code = sender.wait("code", seconds=5)
+    check(code["reach"] == "network", f"{code['reach']}")
+    begin = time.monotonic()
+    receiver = Cli(lab, nobody, "receive", "--yes", "--folder", lab.make_folder("lan"), host="b",
+                   code=code["code"])
+    receiver.wait("state", state="active")
+    took = time.monotonic() - begin
+    receiver.wait("path", kind="direct-tcp")
+    expect(sender, 0, "done")
+    expect(receiver, 0, "done")
+    check(took < 1.5, f"{took:.1f} s")
+    check(digest(path) == digest(lab.path("lan", "lan.bin")), "the file differs")
+    return None
+
+
+def two_on_a_network_survive_their_server(lab, server):
+    if lab.loopback:
+        return "the local network needs namespaces"
+    own = Server(lab)
+    sender = Cli(lab, own, "send", "--commands", "--paths", "signal-relay,direct-udp", host="a")
+    receiver = Cli(lab, own, "receive", "--yes", "--paths", "signal-relay,direct-udp", "--folder",
+                   lab.make_folder("survivor"), host="b", code=sender.code())
+    receiver.wait("path", kind="direct-udp")
+    own.stop()
+    # The path dies, too: what is left comes from the local network, and brings the next attempts.
+    after = receiver.mark()
+    lab.cut_udp("a", True)
+    receiver.wait("path", kind="signal-relay", after=after)
+    after = receiver.mark()
+    lab.cut_udp("a", False)
+    receiver.wait("path", kind="direct-udp", after=after, seconds=60)
+    path = make_file(lab.path("survivor.bin"), 1_000_000)
+    sender.command(f"send {path}")
+    receiver.wait("progress", state="done", seconds=30)
+    sender.command("stop")
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("survivor", "survivor.bin")), "the file differs")
+    return None
 
 
 def secrets_are_in_no_argument_and_no_log(lab, server):
@@ -343,6 +390,8 @@ SCENARIOS = [
     without_a_server_a_private_one_serves_this_machine,
     a_server_of_another_version_is_named,
     the_server_may_restart_under_a_session,
+    without_any_server_the_local_network_does,
+    two_on_a_network_survive_their_server,
     secrets_are_in_no_argument_and_no_log,
 ]
 

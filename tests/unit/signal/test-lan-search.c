@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define S G_USEC_PER_SEC
+#define S INT64_C (1000000)
 #define START (100 * S)
 
 static AlsLanTopic topic;

@@ -20,6 +20,12 @@
 #define CONNECT_TIMEOUT_US (8 * G_USEC_PER_SEC)
 #define FIRST_DELAY_US (250 * 1000)
 #define MAX_DELAY_US (15 * G_USEC_PER_SEC)
+/* Who waits to meet tries the servers in turn: the other side may be stuck on another one. They have no
+ * common clock, so one stays as long as the other needs for a whole round: then both are on one server at
+ * some moment. After a while it is less urgent: their session lives on another path, or is lost. */
+#define MEET_STAY_US (12 * G_USEC_PER_SEC)
+#define MEET_HURRY_US (INT64_C (600) * G_USEC_PER_SEC)
+#define MEET_PATIENCE 5
 /* A server that drops us sooner after its WELCOME is not called a good one. */
 #define GOOD_AFTER_US (10 * G_USEC_PER_SEC)
 /* RFC 6585, 4; not in libsoup 3.2. */
@@ -39,6 +45,8 @@ struct _AlsSignalClient
   AlsSignalTalk talk;
   AlsBackoff backoff;
   int64_t welcomed_us;
+  int64_t meet_us;                 /* when a meeting was asked for; 0: before the last pairing */
+  int64_t arrived_us;              /* the same, or WELCOME, whichever was later */
   SoupSession *session;
   GCancellable *attempt;           /* while connecting; tells attempts apart */
   SoupWebsocketConnection *socket; /* once connected */
@@ -83,11 +91,29 @@ set_state (AlsSignalClient *self, AlsSignalState state)
   g_signal_emit (self, signals[STATE_CHANGED], 0);
 }
 
+/* When to look for the other side at the next server. */
+static int64_t
+get_move_deadline (AlsSignalClient *self)
+{
+  guint n_uris = g_strv_length (self->uris);
+  int64_t stay_us = MEET_STAY_US;
+
+  if (n_uris < 2 || self->talk.ask != ALS_SIGNAL_ASK_MEET || self->talk.wants_number
+      || self->talk.is_paired)
+    return INT64_MAX;
+  if (self->arrived_us - self->meet_us >= MEET_HURRY_US)
+    stay_us *= MEET_PATIENCE;
+  if (self->talk.is_inviter)
+    stay_us = n_uris * (stay_us + CONNECT_TIMEOUT_US);
+  return self->arrived_us + stay_us;
+}
+
 static void
 update_timer (AlsSignalClient *self)
 {
   if (self->state == ALS_SIGNAL_CONNECTED)
-    als_deadline_source_set (self->timer, als_signal_talk_get_deadline (&self->talk));
+    als_deadline_source_set (self->timer, MIN (als_signal_talk_get_deadline (&self->talk),
+                                               get_move_deadline (self)));
 }
 
 static gboolean
@@ -243,6 +269,7 @@ paired (AlsSignalClient *self, const AlsSignalMessage *message)
 {
   g_autoptr (GUri) uri = g_uri_parse (self->uris[self->uri_index], G_URI_FLAGS_NONE, NULL);
 
+  self->meet_us = 0;
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   self->servers = g_ptr_array_ref (message->servers);
   self->relay_taken = FALSE;
@@ -260,7 +287,7 @@ heard (AlsSignalClient *self, AlsSignalHeard what, const AlsSignalMessage *messa
     case ALS_SIGNAL_HEARD_NOTHING:
       break;
     case ALS_SIGNAL_HEARD_WELCOME:
-      self->welcomed_us = g_get_monotonic_time ();
+      self->welcomed_us = self->arrived_us = g_get_monotonic_time ();
       self->n_versions = 0;
       if (message->servers != NULL)
         {
@@ -466,6 +493,20 @@ connect_now (AlsSignalClient *self)
                                         G_PRIORITY_DEFAULT, self->attempt, connected_cb, attempt);
 }
 
+/* The question goes along. */
+static void
+move_on (AlsSignalClient *self)
+{
+  g_debug ("nobody came to meet us here");
+  drop_socket (self, SOUP_WEBSOCKET_CLOSE_GOING_AWAY);
+  als_signal_talk_lost (&self->talk);
+  self->uri_index = (self->uri_index + 1) % g_strv_length (self->uris);
+  self->n_attempts = 0;
+  self->welcomed_us = 0;
+  als_backoff_reset (&self->backoff);
+  connect_now (self);
+}
+
 static gboolean
 timer_cb (gpointer user_data)
 {
@@ -487,6 +528,11 @@ timer_cb (gpointer user_data)
         {
           fail (self, g_error_new_literal (ALS_SIGNAL_CLIENT_ERROR, ALS_SIGNAL_ERROR_UNREACHABLE,
                                            "the server has fallen silent"));
+          break;
+        }
+      if (g_get_monotonic_time () >= get_move_deadline (self))
+        {
+          move_on (self);
           break;
         }
       flush (self);
@@ -683,6 +729,10 @@ als_signal_client_meet (AlsSignalClient *self, const uint8_t *meeting_id, gboole
 {
   als_signal_talk_meet (&self->talk, meeting_id, is_inviter);
   flush (self);
+  self->arrived_us = g_get_monotonic_time ();
+  if (self->meet_us == 0)
+    self->meet_us = self->arrived_us;
+  update_timer (self);
   end_relay (self, "left for another");
 }
 
@@ -691,6 +741,7 @@ als_signal_client_cancel (AlsSignalClient *self)
 {
   als_signal_talk_cancel (&self->talk);
   flush (self);
+  self->meet_us = 0;
 }
 
 void

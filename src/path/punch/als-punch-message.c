@@ -150,6 +150,38 @@ als_punch_message_encode (const AlsPunchMessage *self)
   return als_writer_steal (&writer);
 }
 
+void
+als_punch_message_add (AlsPunchMessage *self, const AlsPunchEndpoint *endpoint)
+{
+  for (guint i = 0; i < self->n_endpoints; i++)
+    if (als_stun_address_equal (&self->endpoints[i].address, &endpoint->address))
+      return;
+  if (self->n_endpoints < ALS_PUNCH_MAX_ENDPOINTS)
+    self->endpoints[self->n_endpoints++] = *endpoint;
+}
+
+gboolean
+als_punch_message_same_endpoints (const AlsPunchMessage *a, const AlsPunchMessage *b)
+{
+  if (a->n_endpoints != b->n_endpoints)
+    return FALSE;
+  for (guint i = 0; i < a->n_endpoints; i++)
+    if (a->endpoints[i].kind != b->endpoints[i].kind || a->endpoints[i].step != b->endpoints[i].step
+        || !als_stun_address_equal (&a->endpoints[i].address, &b->endpoints[i].address))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+als_punch_endpoint_foretell (const AlsPunchEndpoint *self, guint n, AlsStunAddress *address)
+{
+  int port = self->address.port + self->step * (int) n;
+
+  *address = self->address;
+  address->port = (uint16_t) port;
+  return port > 0 && port <= G_MAXUINT16;
+}
+
 /* --- addresses -------------------------------------------------------------- */
 
 static gboolean

@@ -70,6 +70,11 @@ gboolean als_punch_message_decode      (AlsPunchMessage *self, const uint8_t *da
                                         GError **error);
 /* (transfer full) (nullable): NULL for what the decoder would refuse. */
 GBytes  *als_punch_message_encode      (const AlsPunchMessage *self);
+/* Adds an endpoint whose address is not there yet; what does not fit is left out. */
+void     als_punch_message_add         (AlsPunchMessage *self, const AlsPunchEndpoint *endpoint);
+gboolean als_punch_message_same_endpoints (const AlsPunchMessage *a, const AlsPunchMessage *b);
+/* Of a PREDICTED one: the address N steps on. FALSE: there is no such port. */
+gboolean als_punch_endpoint_foretell   (const AlsPunchEndpoint *self, guint n, AlsStunAddress *address);
 /* Another machine can have it: neither loopback (unless LOOPBACK: then nothing else), multicast,
  * unspecified, link-local (whose card nobody can name to another), nor IPv4 inside IPv6. */
 gboolean als_punch_address_is_dialable (const AlsStunAddress *address, gboolean loopback);

@@ -211,16 +211,6 @@ say_ping (AlsPunchPlan *self, int64_t now_us)
   say_timed (self, &message, now_us);
 }
 
-static void
-add_endpoint (AlsPunchMessage *message, const AlsPunchEndpoint *endpoint)
-{
-  for (guint i = 0; i < message->n_endpoints; i++)
-    if (als_stun_address_equal (&message->endpoints[i].address, &endpoint->address))
-      return;
-  if (message->n_endpoints < ALS_PUNCH_MAX_ENDPOINTS)
-    message->endpoints[message->n_endpoints++] = *endpoint;
-}
-
 static guint
 count_translated_dials (AlsPunchPlan *self)
 {
@@ -230,18 +220,6 @@ count_translated_dials (AlsPunchPlan *self)
     if (self->targets[i].was_dialled && self->targets[i].address.family == ALS_STUN_FAMILY_IPV4)
       n++;
   return n;
-}
-
-static gboolean
-is_same_list (const AlsPunchMessage *a, const AlsPunchMessage *b)
-{
-  if (a->n_endpoints != b->n_endpoints)
-    return FALSE;
-  for (guint i = 0; i < a->n_endpoints; i++)
-    if (a->endpoints[i].kind != b->endpoints[i].kind || a->endpoints[i].step != b->endpoints[i].step
-        || !als_stun_address_equal (&a->endpoints[i].address, &b->endpoints[i].address))
-      return FALSE;
-  return TRUE;
 }
 
 /* Our endpoints, the ones that lead furthest first. TRUE if there are others than before. */
@@ -268,13 +246,13 @@ tell_endpoints (AlsPunchPlan *self)
       port = next.address.port + next.step * (int) (n_dials - self->foretold_dials);
       if (port <= G_MAXUINT16)
         next.address.port = (uint16_t) port;
-      add_endpoint (&message, &next);
+      als_punch_message_add (&message, &next);
     }
   for (guint i = 0; i < G_N_ELEMENTS (order); i++)
     for (guint j = 0; j < self->n_local; j++)
       if (self->local[j].kind == order[i])
-        add_endpoint (&message, &self->local[j]);
-  is_news = !self->has_told || !is_same_list (&message, &self->told);
+        als_punch_message_add (&message, &self->local[j]);
+  is_news = !self->has_told || !als_punch_message_same_endpoints (&message, &self->told);
   if (!is_news && message.is_settled == self->told.is_settled && message.nat == self->told.nat)
     return FALSE;
   self->told = message;
@@ -354,13 +332,11 @@ make_targets (AlsPunchPlan *self)
 
       if (endpoint->kind != ALS_PUNCH_PREDICTED)
         want (self, endpoint->kind, &endpoint->address);
-      for (int j = 0; endpoint->kind == ALS_PUNCH_PREDICTED && j < N_PREDICTED; j++)
+      for (guint j = 0; endpoint->kind == ALS_PUNCH_PREDICTED && j < N_PREDICTED; j++)
         {
-          AlsStunAddress address = endpoint->address;
-          int port = endpoint->address.port + j * endpoint->step;
+          AlsStunAddress address;
 
-          address.port = (uint16_t) port;
-          if (port > 0 && port <= G_MAXUINT16)
+          if (als_punch_endpoint_foretell (endpoint, j, &address))
             want (self, endpoint->kind, &address);
         }
     }
@@ -602,7 +578,7 @@ als_punch_plan_set_local (AlsPunchPlan *self, const AlsPunchEndpoint *endpoints,
 static void
 take_endpoints (AlsPunchPlan *self, const AlsPunchMessage *message, int64_t now_us)
 {
-  if (!self->has_remote || !is_same_list (message, &self->remote))
+  if (!self->has_remote || !als_punch_message_same_endpoints (message, &self->remote))
     self->wants_go = TRUE;
   if (!self->has_remote)
     self->remote_since_us = now_us;

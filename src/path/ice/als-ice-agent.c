@@ -12,14 +12,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/als-deadline-source.h"
+#include "path/als-udp-sender.h"
 #include "path/ice/als-ice-carrier.h"
 #include "path/ice/als-ice-message.h"
 
 #define COMPONENT_ID 1
 /* From the other side's first message; libnice itself waits for its end-of-candidates for ever. */
 #define CONNECT_TIMEOUT_US (30 * G_USEC_PER_SEC)
-/* The default, 208 KiB, holds 2 ms at 1 Gbit/s. */
-#define SOCKET_BUFFER_BYTES (4 * 1024 * 1024)
 /* Packets that are quicker than our own CONNECTED. */
 #define MAX_EARLY 16
 
@@ -151,14 +150,7 @@ tune_sockets (AlsIceAgent *self)
 
       if (g_socket_get_socket_type (socket) != G_SOCKET_TYPE_DATAGRAM)
         continue;
-      /* Each may be refused or clamped: then it is only slower. */
-      g_socket_set_option (socket, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER_BYTES, NULL);
-      g_socket_set_option (socket, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER_BYTES, NULL);
-      /* Don't-fragment, and no opinion of the kernel's on the path's MTU: it is searched above. */
-      if (g_socket_get_family (socket) == G_SOCKET_FAMILY_IPV6)
-        g_socket_set_option (socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, NULL);
-      else
-        g_socket_set_option (socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, NULL);
+      als_udp_socket_tune (socket);
     }
 }
 

@@ -7,16 +7,11 @@
 
 #include "path/ice/als-ice-carrier.h"
 
-#include <errno.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
-#include <string.h>
-#include <sys/socket.h>
+#include "path/als-udp-sender.h"
 
-/* Packets in one sendmmsg (); a segmented run may not exceed the kernel's UDP_MAX_SEGMENTS (64). */
+/* Packets given to libnice at once. */
 #define MAX_BATCH 64
-/* A segmented run is one IP packet until it is cut. */
-#define MAX_RUN_BYTES 60000
 
 struct _AlsIceCarrier
 {
@@ -25,9 +20,7 @@ struct _AlsIceCarrier
   NiceAgent *nice;                 /* NULL once detached */
   guint stream_id;
   GSocket *socket;                 /* NULL: through libnice */
-  struct sockaddr_storage remote;
-  socklen_t remote_len;
-  gboolean no_segmentation;        /* the kernel or the device cannot */
+  AlsUdpSender sender;             /* on the socket */
   GSource *writable_source;        /* while the socket is full */
   GDestroyNotify released;
   gpointer user_data;
@@ -64,112 +57,14 @@ watch_writable (AlsIceCarrier *self)
   g_source_attach (self->writable_source, als_carrier_get_context (ALS_CARRIER (self)));
 }
 
-/* How many of the N packets can leave as one: equally long but for a shorter last one. */
-static guint
-count_run (AlsIceCarrier *self, const AlsPacket *packets, guint n)
-{
-  size_t bytes = packets[0].len;
-  guint i = 1;
-
-  if (self->no_segmentation || packets[0].len == 0)
-    return 1;
-  while (i < n && packets[i].len > 0 && packets[i].len <= packets[0].len
-         && bytes + packets[i].len <= MAX_RUN_BYTES)
-    {
-      bytes += packets[i].len;
-      i++;
-      if (packets[i - 1].len < packets[0].len)
-        break;
-    }
-  return i;
-}
-
-typedef union
-{
-  char buffer[CMSG_SPACE (sizeof (uint16_t))];
-  struct cmsghdr align;
-} SegmentControl;
-
-/* Up to MAX_BATCH packets, in one system call. Returns how many were taken; -1 with errno. */
-static int
-send_batch (AlsIceCarrier *self, const AlsPacket *packets, guint n, guint *first_run)
-{
-  struct mmsghdr messages[MAX_BATCH];
-  struct iovec vectors[MAX_BATCH];
-  SegmentControl controls[MAX_BATCH];
-  guint n_messages = 0, n_packets = 0;
-  int n_sent, n_taken = 0;
-
-  memset (messages, 0, sizeof messages);
-  while (n_packets < n)
-    {
-      struct msghdr *header = &messages[n_messages].msg_hdr;
-      guint run = count_run (self, packets + n_packets, n - n_packets);
-
-      if (n_messages == 0)
-        *first_run = run;
-      header->msg_name = &self->remote;
-      header->msg_namelen = self->remote_len;
-      header->msg_iov = vectors + n_packets;
-      header->msg_iovlen = run;
-      for (guint i = 0; i < run; i++)
-        {
-          vectors[n_packets + i].iov_base = (void *) packets[n_packets + i].data;
-          vectors[n_packets + i].iov_len = packets[n_packets + i].len;
-        }
-      if (run > 1)
-        {
-          uint16_t segment_bytes = (uint16_t) packets[n_packets].len;
-          struct cmsghdr *control;
-
-          memset (&controls[n_messages], 0, sizeof controls[n_messages]);
-          header->msg_control = controls[n_messages].buffer;
-          header->msg_controllen = sizeof controls[n_messages].buffer;
-          control = CMSG_FIRSTHDR (header);
-          control->cmsg_level = SOL_UDP;
-          control->cmsg_type = UDP_SEGMENT;
-          control->cmsg_len = CMSG_LEN (sizeof segment_bytes);
-          memcpy (CMSG_DATA (control), &segment_bytes, sizeof segment_bytes);
-        }
-      n_packets += run;
-      n_messages++;
-    }
-  do
-    n_sent = sendmmsg (g_socket_get_fd (self->socket), messages, n_messages,
-                       MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (n_sent < 0 && errno == EINTR);
-  if (n_sent < 0)
-    return -1;
-  for (int i = 0; i < n_sent; i++)
-    n_taken += (int) messages[i].msg_hdr.msg_iovlen;
-  return n_taken;
-}
-
 static guint
 send_direct (AlsIceCarrier *self, const AlsPacket *packets, guint n)
 {
-  guint done = 0;
+  gboolean is_full;
+  guint done = als_udp_sender_send (&self->sender, packets, n, &is_full);
 
-  while (done < n)
-    {
-      guint first_run = 1;
-      int taken = send_batch (self, packets + done, MIN (n - done, MAX_BATCH), &first_run);
-
-      if (taken >= 0)
-        done += (guint) taken;
-      else if (errno == EAGAIN || errno == EWOULDBLOCK)
-        {
-          watch_writable (self);
-          break;
-        }
-      else if (first_run > 1)
-        {
-          g_debug ("no segmentation offload here: %s", g_strerror (errno));
-          self->no_segmentation = TRUE;
-        }
-      else
-        done++; /* too long for the interface, no route just now, ...: a lost datagram */
-    }
+  if (is_full)
+    watch_writable (self);
   return done;
 }
 
@@ -267,7 +162,7 @@ als_ice_carrier_set_route (AlsIceCarrier *self, GSocket *socket, const NiceAddre
 
       stop_watching (self);
       g_set_object (&self->socket, socket);
-      self->no_segmentation = FALSE;
+      self->sender.no_segmentation = FALSE;
       if (was_full && socket != NULL)
         watch_writable (self);
       else if (was_full)
@@ -275,9 +170,11 @@ als_ice_carrier_set_route (AlsIceCarrier *self, GSocket *socket, const NiceAddre
     }
   if (socket == NULL)
     return;
-  nice_address_copy_to_sockaddr (remote, (struct sockaddr *) &self->remote);
-  self->remote_len = self->remote.ss_family == AF_INET6 ? sizeof (struct sockaddr_in6)
-                                                        : sizeof (struct sockaddr_in);
+  self->sender.fd = g_socket_get_fd (socket);
+  nice_address_copy_to_sockaddr (remote, (struct sockaddr *) &self->sender.remote);
+  self->sender.remote_len = self->sender.remote.ss_family == AF_INET6
+                                ? sizeof (struct sockaddr_in6)
+                                : sizeof (struct sockaddr_in);
 }
 
 void

@@ -11,6 +11,7 @@
 
 #include "path/punch/als-punch-message.h"
 #include "path/punch/als-punch-tcp.h"
+#include "path/punch/als-punch-udp.h"
 
 /* The peer's that come before our start. */
 #define MAX_EARLY 32
@@ -21,27 +22,11 @@ struct _AlsPunchPath
 
   AlsPunchPathConfig config; /* with references of our own */
   GPtrArray *early;          /* (element-type GBytes): until start */
-  AlsPunchTcp *tcp;          /* NULL before start and after close */
+  AlsPunchTcp *tcp;          /* one of these; NULL before start and after close */
+  AlsPunchUdp *udp;
 };
 
 G_DEFINE_FINAL_TYPE (AlsPunchPath, als_punch_path, ALS_TYPE_PATH)
-
-static void
-als_punch_path_start (AlsPath *path)
-{
-  AlsPunchPath *self = ALS_PUNCH_PATH (path);
-  g_autoptr (GPtrArray) early = g_steal_pointer (&self->early);
-
-  self->tcp = als_punch_tcp_new (path, &self->config);
-  als_punch_tcp_start (self->tcp);
-  for (guint i = 0; i < early->len; i++)
-    {
-      size_t len;
-      const uint8_t *data = g_bytes_get_data (g_ptr_array_index (early, i), &len);
-
-      als_punch_tcp_receive (self->tcp, data, len);
-    }
-}
 
 static void
 als_punch_path_remote_message (AlsPath *path, const uint8_t *data, size_t len)
@@ -52,8 +37,35 @@ als_punch_path_remote_message (AlsPath *path, const uint8_t *data, size_t len)
     g_message ("punch message ignored: too long");
   else if (self->tcp != NULL)
     als_punch_tcp_receive (self->tcp, data, len);
+  else if (self->udp != NULL)
+    als_punch_udp_receive (self->udp, data, len);
   else if (self->early != NULL && self->early->len < MAX_EARLY)
     g_ptr_array_add (self->early, g_bytes_new (data, len));
+}
+
+static void
+als_punch_path_start (AlsPath *path)
+{
+  AlsPunchPath *self = ALS_PUNCH_PATH (path);
+  g_autoptr (GPtrArray) early = g_steal_pointer (&self->early);
+
+  if (self->config.is_udp)
+    {
+      self->udp = als_punch_udp_new (path, &self->config);
+      als_punch_udp_start (self->udp);
+    }
+  else
+    {
+      self->tcp = als_punch_tcp_new (path, &self->config);
+      als_punch_tcp_start (self->tcp);
+    }
+  for (guint i = 0; i < early->len; i++)
+    {
+      size_t len;
+      const uint8_t *data = g_bytes_get_data (g_ptr_array_index (early, i), &len);
+
+      als_punch_path_remote_message (path, data, len);
+    }
 }
 
 static void
@@ -63,6 +75,8 @@ als_punch_path_settle (AlsPath *path)
 
   if (self->tcp != NULL)
     als_punch_tcp_settle (self->tcp);
+  if (self->udp != NULL)
+    als_punch_udp_settle (self->udp);
 }
 
 static void
@@ -71,6 +85,7 @@ als_punch_path_close (AlsPath *path)
   AlsPunchPath *self = ALS_PUNCH_PATH (path);
 
   g_clear_pointer (&self->tcp, als_punch_tcp_free);
+  g_clear_pointer (&self->udp, als_punch_udp_free);
   g_clear_pointer (&self->early, g_ptr_array_unref);
 }
 
@@ -81,6 +96,8 @@ als_punch_path_get_report (AlsPath *path, AlsPathReport *report)
 
   if (self->tcp != NULL)
     als_punch_tcp_get_report (self->tcp, report);
+  if (self->udp != NULL)
+    als_punch_udp_get_report (self->udp, report);
 }
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* Punched TCP on loopback: both halves in one process, strangers at the door. */
+/* Punched paths on loopback: both halves in one process, strangers at the door. */
 
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -11,6 +11,7 @@
 #include "als-punch-pair.h"
 #include "als-wait.h"
 #include "path/punch/als-punch-message.h"
+#include "path/punch/als-udp-carrier.h"
 
 static void
 open_pair (AlsPunchEnd *a, AlsPunchEnd *b, AlsTurnPool *pool_a, AlsTurnPool *pool_b)
@@ -321,6 +322,141 @@ test_malformed_messages_are_ignored (void)
   als_punch_end_clear (&b);
 }
 
+static void
+test_two_udp_halves_meet (void)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      AlsPunchEnd a = { 0 }, b = { 0 };
+      AlsPunchPathConfig inviter = { .is_inviter = TRUE, .is_udp = TRUE, .loopback = TRUE };
+      AlsPunchPathConfig joiner = { .is_udp = TRUE, .loopback = TRUE };
+
+      als_punch_end_open (&a, &b, &inviter);
+      als_punch_end_open (&b, &a, &joiner);
+      start_pair (&a, &b);
+      als_punch_pair_wait (&a, &b);
+      g_assert_no_error (a.error);
+      g_assert_cmpuint (a.carriers->len, ==, 1);
+      g_assert_cmpuint (b.carriers->len, ==, 1);
+      g_assert_cmpint (als_carrier_get_kind (a.carriers->pdata[0]), ==, ALS_PATH_DIRECT_UDP);
+      g_assert_cmpint (als_carrier_get_carrier_type (a.carriers->pdata[0]), ==, ALS_CARRIER_DATAGRAMS);
+      g_assert_true (als_carrier_is_lan (a.carriers->pdata[0]));
+      als_punch_end_clear (&a);
+      als_punch_end_clear (&b);
+    }
+  while (als_udp_carrier_count () > 0)
+    g_usleep (1000);
+}
+
+static void
+test_closing_udp_at_any_time_is_safe (void)
+{
+  for (guint i = 0; i < 40; i++)
+    {
+      AlsPunchEnd a = { 0 }, b = { 0 };
+      AlsPunchPathConfig inviter = { .is_inviter = TRUE, .is_udp = TRUE, .loopback = TRUE };
+      AlsPunchPathConfig joiner = { .is_udp = TRUE, .loopback = TRUE };
+
+      als_punch_end_open (&a, &b, &inviter);
+      als_punch_end_open (&b, &a, &joiner);
+      start_pair (&a, &b);
+      for (guint j = 0; j < i; j++)
+        g_main_context_iteration (NULL, FALSE);
+      als_punch_end_clear (&a);
+      als_punch_end_clear (&b);
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+    }
+  while (als_udp_carrier_count () > 0)
+    g_usleep (1000);
+}
+
+typedef struct
+{
+  int n_received; /* atomic */
+  int n_bad;      /* atomic */
+} Counter;
+
+static void
+count_cb (AlsCarrier *carrier, const uint8_t *data, size_t len, gpointer user_data)
+{
+  Counter *counter = user_data;
+
+  if (len != 1200 || data[0] != data[len - 1])
+    g_atomic_int_inc (&counter->n_bad);
+  g_atomic_int_inc (&counter->n_received);
+  g_main_context_wakeup (NULL);
+}
+
+static const AlsCarrierEvents count_events = { count_cb, NULL, NULL };
+
+/* What a carrier of its own thread is told to do there. */
+typedef struct
+{
+  AlsCarrier *carrier;
+  Counter *counter; /* NULL: send */
+  int *done;
+} Order;
+
+static gboolean
+order_cb (gpointer user_data)
+{
+  g_autofree Order *order = user_data;
+
+  if (order->counter != NULL)
+    als_carrier_set_events (order->carrier, &count_events, order->counter);
+  else
+    for (guint i = 0; i < 50; i++)
+      {
+        uint8_t bytes[20][1200];
+        AlsPacket packets[20];
+
+        for (guint j = 0; j < 20; j++)
+          {
+            memset (bytes[j], (int) (i + j), sizeof bytes[j]);
+            packets[j] = (AlsPacket){ bytes[j], sizeof bytes[j] };
+          }
+        als_carrier_send (order->carrier, packets, 20);
+      }
+  g_atomic_int_set (order->done, 1);
+  g_main_context_wakeup (NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+order (AlsCarrier *carrier, Counter *counter)
+{
+  Order *what = g_new0 (Order, 1);
+  int done = 0;
+
+  what->carrier = carrier;
+  what->counter = counter;
+  what->done = &done;
+  g_main_context_invoke (als_carrier_get_context (carrier), order_cb, what);
+  als_wait_until (g_atomic_int_get (&done) != 0);
+}
+
+static void
+test_udp_carrier_moves_many_datagrams_whole (void)
+{
+  AlsPunchEnd a = { 0 }, b = { 0 };
+  AlsPunchPathConfig inviter = { .is_inviter = TRUE, .is_udp = TRUE, .loopback = TRUE };
+  AlsPunchPathConfig joiner = { .is_udp = TRUE, .loopback = TRUE };
+  Counter counter = { 0 };
+
+  als_punch_end_open (&a, &b, &inviter);
+  als_punch_end_open (&b, &a, &joiner);
+  start_pair (&a, &b);
+  als_punch_pair_wait (&a, &b);
+  order (b.carriers->pdata[0], &counter);
+  order (a.carriers->pdata[0], NULL);
+  /* A kernel's own buffers on loopback hold them all. */
+  als_wait_until (g_atomic_int_get (&counter.n_received) == 1000);
+  g_assert_cmpint (counter.n_bad, ==, 0);
+  als_punch_end_clear (&a);
+  als_punch_end_clear (&b);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -338,5 +474,10 @@ main (int argc, char **argv)
   g_test_add_func ("/path/punch/strangers-do-not-keep-the-other-side-out",
                    test_strangers_do_not_keep_the_other_side_out);
   g_test_add_func ("/path/punch/nobody-there-is-told", test_nobody_there_is_told);
+  g_test_add_func ("/path/punch/udp/two-halves-meet", test_two_udp_halves_meet);
+  g_test_add_func ("/path/punch/udp/closing-at-any-time-is-safe",
+                   test_closing_udp_at_any_time_is_safe);
+  g_test_add_func ("/path/punch/udp/carrier-moves-many-datagrams-whole",
+                   test_udp_carrier_moves_many_datagrams_whole);
   return g_test_run ();
 }

@@ -2,6 +2,7 @@
 """Punched paths between homes of the laboratory: which NATs let each other in, by which way, and
 how long it takes. TAP on standard output; with `--grid` the whole table instead of a few rows."""
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -36,16 +37,16 @@ class Half:
         self.news = threading.Condition()
         self.process = lab.start([*lab.on(host), HALF, *words], stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, text=True)
+        self.mail = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._deliver, daemon=True).start()
 
     def _read(self):
         for line in self.process.stdout:
             kind, _, rest = line.strip().partition(" ")
             if kind == "message":
                 self.messages.append(rest)
-                timer = threading.Timer(self.late, self._deliver, (line,))
-                timer.daemon = True
-                timer.start()
+                self.mail.put((time.monotonic() + self.late, line))
             with self.news:
                 if kind == "connected":
                     self.connected.append(rest.split())
@@ -57,9 +58,15 @@ class Half:
                     self.figures = [int(word) for word in rest.split()]
                 self.news.notify_all()
 
-    def _deliver(self, line):
-        if self.peer is not None:
-            self.peer.tell(line)
+    def _deliver(self):
+        """Late, and in order."""
+        while True:
+            due, line = self.mail.get()
+            if line is None:
+                return
+            time.sleep(max(due - time.monotonic(), 0))
+            if self.peer is not None:
+                self.peer.tell(line)
 
     def tell(self, line):
         try:
@@ -81,6 +88,7 @@ class Half:
 
     def close(self):
         self.peer = None
+        self.mail.put((0, None))
         self.process.stdin.close()
         check(self.process.wait(10) == 0, f"a half ended with {self.process.returncode}")
         self.process.stdout.close()
@@ -138,9 +146,9 @@ def try_pair(lab, profile_a, profile_b, *words, skew_ms=0, **settings):
 
 # --- what the test run tries -------------------------------------------------------------------
 
-def passes(profile_a, profile_b, within_ms=1000, **options):
+def passes(profile_a, profile_b, within_ms=1000, *words, **options):
     def scenario(lab):
-        result = try_pair(lab, profile_a, profile_b, **options)
+        result = try_pair(lab, profile_a, profile_b, *words, **options)
         print(f"# {profile_a} and {profile_b}: {result}")
         check(result.ms is not None, f"{profile_a} and {profile_b} do not meet: {result}")
         check(result.ms <= within_ms, f"{profile_a} and {profile_b}: {result.ms} ms")
@@ -148,9 +156,9 @@ def passes(profile_a, profile_b, within_ms=1000, **options):
     return scenario
 
 
-def fails(profile_a, profile_b, problem):
+def fails(profile_a, profile_b, problem, *words):
     def scenario(lab):
-        result = try_pair(lab, profile_a, profile_b)
+        result = try_pair(lab, profile_a, profile_b, *words)
         print(f"# {profile_a} and {profile_b}: {result}")
         check(result.ms is None, f"{profile_a} and {profile_b} met: {result}")
         check(problem in result.failed, f"{profile_a} and {profile_b}: {result}")
@@ -168,6 +176,17 @@ def one_network(lab):
         home.remove()
 
 
+def one_network_udp(lab):
+    home = lab.home("h", "symmetric-random", delay=ONE_WAY_MS, hosts=["a", "b"])
+    try:
+        result = meet(lab, "a", "b", "--udp")
+        print(f"# one network: {result}")
+        check(result.ms is not None and result.ms <= 1000, f"one network: {result}")
+        check(any(words[2] == "lan" for words in result.how), f"not by the LAN: {result.how}")
+    finally:
+        home.remove()
+
+
 SCENARIOS = [
     ("port-restricted NATs let each other in", passes("port-restricted", "port-restricted")),
     ("a second late is late by a second", passes("port-restricted", "port-restricted", 2300, skew_ms=1000)),
@@ -179,6 +198,12 @@ SCENARIOS = [
     ("stateful firewalls over IPv6", passes("ipv6-only", "ipv6-only")),
     ("one network is two round trips away", one_network),
     ("random ports are told as such", fails("symmetric-random", "symmetric-random", "unpredictable")),
+    ("UDP: easy NATs meet at once", passes("port-restricted", "double-nat", 1000, "--udp")),
+    ("UDP: a birthday of a hard inviter", passes("symmetric-random", "port-restricted", 20000, "--udp")),
+    ("UDP: a birthday of a hard joiner", passes("firewall", "symmetric-random", 20000, "--udp")),
+    ("UDP: two random NATs give up at once",
+     fails("symmetric-random", "symmetric-random", "unpredictable", "--udp")),
+    ("UDP: one network", one_network_udp),
 ]
 
 

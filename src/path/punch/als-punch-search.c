@@ -288,16 +288,16 @@ both_settled (const AlsPunchSearch *self)
   return self->local_is_settled && self->remote.is_settled;
 }
 
-/* Probing begins; INT64_MAX: not before something comes. */
+/* Probing begins; INT64_MAX: not before something comes. Not before both have asked their servers, since
+ * each probe takes a port of a sequential NAT. */
 static int64_t
 begin_time (const AlsPunchSearch *self)
 {
   if (self->began_us != 0 || self->both_known_us == 0)
     return INT64_MAX;
-  return MAX (self->both_known_us, self->config.mark_us);
+  return MAX (self->both_known_us + (both_settled (self) ? 0 : SETTLE_US), self->config.mark_us);
 }
 
-/* Who guesses and who opens many sockets is known once both have asked their servers. */
 static int64_t
 guess_time (const AlsPunchSearch *self)
 {
@@ -305,7 +305,7 @@ guess_time (const AlsPunchSearch *self)
     return INT64_MAX;
   if (is_hard (self->local_nat) == is_hard (self->remote.nat) || !self->remote_has_public)
     return INT64_MAX;
-  return both_settled (self) ? self->began_us : self->began_us + SETTLE_US;
+  return self->began_us;
 }
 
 static void

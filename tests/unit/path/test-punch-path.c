@@ -406,7 +406,7 @@ order_cb (gpointer user_data)
   if (order->counter != NULL)
     als_carrier_set_events (order->carrier, &count_events, order->counter);
   else
-    for (guint i = 0; i < 50; i++)
+    for (guint i = 0; i < 5; i++)
       {
         uint8_t bytes[20][1200];
         AlsPacket packets[20];
@@ -449,9 +449,10 @@ test_udp_carrier_moves_many_datagrams_whole (void)
   start_pair (&a, &b);
   als_punch_pair_wait (&a, &b);
   order (b.carriers->pdata[0], &counter);
-  order (a.carriers->pdata[0], NULL);
-  /* A kernel's own buffers on loopback hold them all. */
-  als_wait_until (g_atomic_int_get (&counter.n_received) == 1000);
+  /* Some may be lost where the reader is slow. */
+  for (guint i = 0; i < 1000 && g_atomic_int_get (&counter.n_received) < 1000; i++)
+    order (a.carriers->pdata[0], NULL);
+  als_wait_until (g_atomic_int_get (&counter.n_received) >= 1000);
   g_assert_cmpint (counter.n_bad, ==, 0);
   als_punch_end_clear (&a);
   als_punch_end_clear (&b);

@@ -20,6 +20,15 @@ typedef enum
   ALS_PORT_MAP_UPNP = 1 << 2,
 } AlsPortMapProtocol;
 
+typedef enum
+{
+  ALS_PORT_MAP_PROBLEM_NONE,
+  ALS_PORT_MAP_PROBLEM_NO_ROUTER,  /* this network has none */
+  ALS_PORT_MAP_PROBLEM_SILENCE,    /* the router knows none of the protocols, or they are switched off */
+  ALS_PORT_MAP_PROBLEM_REFUSED,    /* it said no */
+  ALS_PORT_MAP_PROBLEM_PRIVATE,    /* it maps, but is itself behind another router or the provider's NAT */
+} AlsPortMapProblem;
+
 #define ALS_TYPE_PORT_MAPPER (als_port_mapper_get_type ())
 G_DECLARE_FINAL_TYPE (AlsPortMapper, als_port_mapper, ALS, PORT_MAPPER, GObject)
 
@@ -29,6 +38,8 @@ G_DECLARE_FINAL_TYPE (AlsPortMapper, als_port_mapper, ALS, PORT_MAPPER, GObject)
  *   settled  ()                                       every protocol has answered or given up
  */
 AlsPortMapper *als_port_mapper_new            (void);
+/* Only some protocols, or leases of another length: for tests and support. */
+AlsPortMapper *als_port_mapper_new_full       (guint protocols, uint32_t lease_s);
 /* Asks for a mapping of this machine's port and keeps it. The same port again: nothing. */
 void           als_port_mapper_add            (AlsPortMapper *self, gboolean is_tcp, uint16_t port);
 void           als_port_mapper_remove         (AlsPortMapper *self, gboolean is_tcp, uint16_t port);
@@ -37,10 +48,18 @@ gboolean       als_port_mapper_lookup         (AlsPortMapper *self, gboolean is_
                                                AlsStunAddress *external);
 /* Set of AlsPortMapProtocol that gave a mapping. */
 guint          als_port_mapper_get_protocols  (AlsPortMapper *self);
+/* FALSE until a mapping was asked for. */
 gboolean       als_port_mapper_is_settled     (AlsPortMapper *self);
+/* Why there is no mapping, as things stand; NONE if there is one, or while trying. */
+AlsPortMapProblem als_port_mapper_get_problem (AlsPortMapper *self);
 /* Another router, perhaps: all anew. */
 void           als_port_mapper_network_changed (AlsPortMapper *self);
-/* Removes the mappings in the background, within 2 s. No signal after it returns. Idempotent. */
+/* Removes the mappings in the background, within 2 s; not even the thread's main loop is needed for it. No
+ * signal after it returns. Idempotent. */
 void           als_port_mapper_close          (AlsPortMapper *self);
+/* Waits until all closed mappers of the process have removed theirs, 2 s at the most: before it ends. Any
+ * thread. */
+void           als_port_mapper_flush          (void);
+const char    *als_port_map_problem_to_string (AlsPortMapProblem problem);
 
 G_END_DECLS

@@ -9,6 +9,7 @@
 
 #include "path/ice/als-ice-path.h"
 #include "path/punch/als-punch-path.h"
+#include "path/turn/als-turn-path.h"
 
 /* More are left out: each costs connections. */
 #define MAX_SERVERS 8
@@ -130,6 +131,10 @@ als_visit_means_can (AlsVisitMeans *self, AlsPathMethod method, AlsPathProblem *
       if (!has_server_but (self, ALS_PATH_SERVER_STUN))
         *problem = ALS_PATH_PROBLEM_NO_SERVER;
       break;
+    case ALS_METHOD_TURN_TCP:
+      if (self->pool == NULL || !has_server_but (self, ALS_PATH_SERVER_STUN))
+        *problem = ALS_PATH_PROBLEM_NO_SERVER;
+      break;
     default:
       *problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
       break;
@@ -169,6 +174,10 @@ make_punch (AlsVisitMeans *self, gboolean is_udp)
 AlsPath *
 als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
 {
+  AlsTurnPathConfig turn = { .is_inviter = self->config.is_inviter, .pool = self->pool };
+
+  if (method == ALS_METHOD_TURN_TCP)
+    return als_turn_path_new (&turn);
   if (method == ALS_METHOD_TCP_PUNCH)
     return make_punch (self, FALSE);
   return make_ice (self, method == ALS_METHOD_TURN_UDP);

@@ -27,6 +27,8 @@
 #define MAX_BATCH 64
 /* Work waits above, where it can still be ordered. */
 #define UNSENT_BYTES (128 * 1024)
+/* How long a closed connection may take to end on the other side, too. */
+#define LINGER_US ((int64_t) 2 * G_USEC_PER_SEC)
 
 struct _AlsStreamCarrier
 {
@@ -410,6 +412,73 @@ als_stream_carrier_get_loss (AlsCarrier *carrier, uint64_t *sent_packets, uint64
   *lost_packets = info.tcpi_total_retrans;
 }
 
+/* --- lingering --- */
+
+/* Closing with something unread would be a reset, and a reset takes back what the other side has
+ * not read yet: so the end is announced, and what still comes is thrown away. */
+typedef struct
+{
+  GIOStream *stream;
+  GSource *readable;
+  GSource *deadline;
+} Linger;
+
+static void
+linger_free (Linger *self)
+{
+  als_source_clear (&self->readable);
+  als_source_clear (&self->deadline);
+  als_stream_abort (self->stream);
+  g_object_unref (self->stream);
+  g_free (self);
+}
+
+static gboolean
+linger_readable_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
+{
+  gssize len;
+
+  do
+    len = recv (g_socket_get_fd (socket), get_thread ()->buffer, READ_BYTES, MSG_DONTWAIT);
+  while (len < 0 && errno == EINTR);
+  if (len > 0 || (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
+    return G_SOURCE_CONTINUE;
+  linger_free (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+linger_deadline_cb (gpointer user_data)
+{
+  linger_free (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* STREAM: (transfer full) */
+static void
+linger (GIOStream *stream)
+{
+  GSocket *socket = als_stream_get_socket (stream);
+  GMainContext *context = get_thread ()->context;
+  Linger *self;
+
+  if (socket == NULL || !g_socket_shutdown (socket, FALSE, TRUE, NULL))
+    {
+      als_stream_abort (stream);
+      g_object_unref (stream);
+      return;
+    }
+  self = g_new0 (Linger, 1);
+  self->stream = stream;
+  self->readable = g_socket_create_source (socket, G_IO_IN, NULL);
+  g_source_set_static_name (self->readable, "als-stream-linger");
+  g_source_set_callback (self->readable, G_SOURCE_FUNC (linger_readable_cb), self, NULL);
+  g_source_attach (self->readable, context);
+  self->deadline = als_deadline_source_new (context, "als-stream-linger-end", linger_deadline_cb,
+                                            self);
+  als_deadline_source_set (self->deadline, g_get_monotonic_time () + LINGER_US);
+}
+
 /* --- lifecycle --- */
 
 static void
@@ -427,10 +496,13 @@ als_stream_carrier_close (AlsCarrier *carrier)
       stop_watching (self);
       als_source_clear (&self->broken);
     }
-  als_stream_abort (self->stream);
   self->socket = NULL;
   self->input = NULL;
   self->output = NULL;
+  if (self->error == NULL)
+    linger (g_steal_pointer (&self->stream));
+  else
+    als_stream_abort (self->stream);
   g_clear_object (&self->stream);
 }
 

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/als-deadline-source.h"
 #include "path/als-stream-carrier.h"
 #include "path/turn/als-turn-message.h"
 #include "path/turn/als-turn-records.h"
@@ -24,6 +25,8 @@
 /* In a window, below which refusals are no sign of bulk. */
 #define BULK_BYTES (64 * 1024)
 #define FIRST_WIDTH 4
+/* From the end of one stream to that of all. */
+#define GRACE_US ((int64_t) 300 * 1000)
 /* Whoever asks for more answers than it takes gets none. */
 #define MAX_OWED_BYTES 4096
 /* Unacknowledged by the other side: what the reordering there can take, with a margin. */
@@ -55,6 +58,7 @@ struct _AlsTurnCarrier
   gboolean is_reading;
   gboolean is_over;            /* closed, or broken */
   gboolean is_refused;         /* the sender waits for room */
+  GSource *grace;              /* (nullable): a stream has ended */
   /* whether more streams would help */
   int64_t window_us;           /* its beginning */
   uint64_t window_bytes;
@@ -96,6 +100,7 @@ break_off (AlsTurnCarrier *self, GError *error)
     return;
   self->is_over = TRUE;
   als_turn_records_stop (self->incoming);
+  als_source_clear (&self->grace);
   g_debug ("turn carrier: it ends: %s", error != NULL ? error->message : "by the other side");
   tell (self, 0);
   /* The others are of no use now. They are freed later: one may be in a call of ours. */
@@ -292,7 +297,27 @@ on_writable (AlsCarrier *carrier, gpointer user_data)
   als_carrier_writable (ALS_CARRIER (self));
 }
 
-/* After the end mark the streams end one by one; before it one is as bad as all. */
+static gboolean
+grace_cb (gpointer user_data)
+{
+  g_autoptr (AlsTurnCarrier) self = g_object_ref (user_data);
+
+  als_source_clear (&self->grace);
+  break_off (self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED,
+                                        "a connection was closed before the end"));
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+is_any_open (AlsTurnCarrier *self)
+{
+  for (guint i = 0; i < self->stripes->len; i++)
+    if (!((Stripe *) g_ptr_array_index (self->stripes, i))->is_ended)
+      return TRUE;
+  return FALSE;
+}
+
+/* Streams end one by one, and the end mark may be on its way on another. */
 static void
 on_closed (AlsCarrier *carrier, const GError *error, gpointer user_data)
 {
@@ -300,10 +325,16 @@ on_closed (AlsCarrier *carrier, const GError *error, gpointer user_data)
   AlsTurnCarrier *self = stripe->owner;
 
   stripe->is_ended = TRUE;
-  for (guint i = 0; i < self->stripes->len && als_turn_records_has_end (self->incoming); i++)
-    if (!((Stripe *) g_ptr_array_index (self->stripes, i))->is_ended)
+  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED) || !is_any_open (self))
+    {
+      break_off (self, error != NULL ? g_error_copy (error) : NULL);
       return;
-  break_off (self, error != NULL ? g_error_copy (error) : NULL);
+    }
+  if (self->grace != NULL)
+    return;
+  self->grace = als_deadline_source_new (als_carrier_get_context (ALS_CARRIER (self)),
+                                         "als-turn-grace", grace_cb, self);
+  als_deadline_source_set (self->grace, g_get_monotonic_time () + GRACE_US);
 }
 
 static const AlsCarrierEvents stripe_events = { on_received, on_writable, on_closed };
@@ -443,6 +474,7 @@ als_turn_carrier_close (AlsCarrier *carrier)
 
   self->is_over = TRUE;
   als_turn_records_stop (self->incoming);
+  als_source_clear (&self->grace);
   for (guint i = 0; i < self->stripes->len; i++)
     {
       Stripe *stripe = g_ptr_array_index (self->stripes, i);

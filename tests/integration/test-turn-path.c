@@ -8,9 +8,12 @@
 #include "path/turn/als-turn-path.h"
 #include "path/turn/als-turn-pool-controls.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "als-stream-call.h"
+#include "als-test-certificate.h"
+#include "als-test-proxy.h"
 #include "als-turn-server.h"
 #include "als-wait.h"
 
@@ -309,8 +312,8 @@ connect_both (Fixture *self)
 static void
 exchange (Fixture *self)
 {
-  send_messages (&self->inviter, 500, 4096);
-  send_messages (&self->joiner, 500, 3000);
+  send_messages (&self->inviter, 500, 512);
+  send_messages (&self->joiner, 500, 700);
   wait_for (get_messages (&self->joiner) == 500 && get_messages (&self->inviter) == 500);
 }
 
@@ -526,6 +529,298 @@ test_two_servers (void)
   als_turn_server_clear (&other);
 }
 
+/* --- TLS --- */
+
+typedef struct
+{
+  Fixture fixture;
+  char *folder;
+  char *pem;
+  GTlsDatabase *trust;
+} TlsFixture;
+
+/* The server's certificate is for 127.0.0.1, and its own authority. */
+static void
+tls_fixture_init (TlsFixture *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *options = NULL;
+
+  memset (self, 0, sizeof *self);
+  self->folder = g_dir_make_tmp ("als-tls-XXXXXX", &error);
+  g_assert_no_error (error);
+  self->pem = g_build_filename (self->folder, "server.pem", NULL);
+  g_file_set_contents (self->pem, ALS_TEST_CERTIFICATE, -1, &error);
+  g_assert_no_error (error);
+  self->trust = g_tls_file_database_new (self->pem, &error);
+  g_assert_no_error (error);
+  options = g_strdup_printf ("cert=%s\npkey=%s\n", self->pem, self->pem);
+  fixture_init (&self->fixture, options);
+}
+
+/* PORT: 0: the server's. */
+static void
+tls_fixture_add_sides (TlsFixture *self, const char *host, uint16_t port, gboolean is_trusted,
+                       GProxyResolver *proxies)
+{
+  Fixture *fixture = &self->fixture;
+  AlsPathServer *server = als_turn_server_login (&fixture->server, ALS_PATH_SERVER_TURNS, host,
+                                                 600, NULL);
+  GTlsDatabase *trust = is_trusted ? self->trust : NULL;
+
+  if (port != 0)
+    server->port = port;
+  g_ptr_array_add (fixture->servers, server);
+  side_init (&fixture->inviter, &fixture->joiner, fixture->servers, TRUE, FALSE, proxies, trust);
+  side_init (&fixture->joiner, &fixture->inviter, fixture->servers, FALSE, FALSE, proxies, trust);
+}
+
+static void
+tls_fixture_clear (TlsFixture *self)
+{
+  fixture_clear (&self->fixture);
+  g_unlink (self->pem);
+  g_rmdir (self->folder);
+  g_free (self->pem);
+  g_free (self->folder);
+  g_object_unref (self->trust);
+}
+
+static void
+test_tls (void)
+{
+  TlsFixture fixture;
+
+  tls_fixture_init (&fixture);
+  tls_fixture_add_sides (&fixture, "127.0.0.1", 0, TRUE, NULL);
+  connect_both (&fixture.fixture);
+  exchange (&fixture.fixture);
+  send_messages (&fixture.fixture.joiner, 4096, 16384);
+  wait_for (get_messages (&fixture.fixture.inviter) == 4096 + 500);
+  /* TLS may end at somebody who looks into it: it tells no endpoint. */
+  g_assert_cmpuint (als_turn_pool_get_endpoints (fixture.fixture.inviter.pool)->len, ==, 0);
+  tls_fixture_clear (&fixture);
+}
+
+static void
+test_bad_certificate (gconstpointer user_data)
+{
+  gboolean is_trusted = GPOINTER_TO_INT (user_data);
+  TlsFixture fixture;
+
+  tls_fixture_init (&fixture);
+  /* Either nobody has signed it, or it names another host. */
+  tls_fixture_add_sides (&fixture, is_trusted ? "localhost" : "127.0.0.1", 0, is_trusted, NULL);
+  expect_failures (&fixture.fixture, ALS_PATH_PROBLEM_SERVER_UNREACHABLE,
+                   ALS_PATH_PROBLEM_SERVER_UNREACHABLE);
+  tls_fixture_clear (&fixture);
+}
+
+/* --- proxies --- */
+
+/* From here no way leads to 192.0.2.1 but through the proxy. */
+static void
+test_proxy (gconstpointer user_data)
+{
+  g_autoptr (GProxyResolver) resolver = NULL;
+  g_autofree char *uri = NULL;
+  AlsTestProxy proxy;
+  Fixture fixture;
+
+  als_test_proxy_init (&proxy, GPOINTER_TO_INT (user_data));
+  uri = als_test_proxy_get_uri (&proxy);
+  resolver = g_simple_proxy_resolver_new (uri, NULL);
+  fixture_init (&fixture, "");
+  g_ptr_array_add (fixture.servers, als_turn_server_login (&fixture.server, ALS_PATH_SERVER_TURN,
+                                                           "192.0.2.1", 600, NULL));
+  side_init (&fixture.inviter, &fixture.joiner, fixture.servers, TRUE, FALSE, resolver, NULL);
+  side_init (&fixture.joiner, &fixture.inviter, fixture.servers, FALSE, FALSE, resolver, NULL);
+  connect_both (&fixture);
+  exchange (&fixture);
+  send_messages (&fixture.inviter, 2048, 16384);
+  wait_for (get_messages (&fixture.joiner) == 2048 + 500);
+  g_assert_true (als_turn_pool_uses_proxy (fixture.inviter.pool));
+  g_assert_cmpuint (als_turn_pool_get_endpoints (fixture.inviter.pool)->len, ==, 0);
+  g_assert_cmpint (g_atomic_int_get (&proxy.n_connections), >=, 4);
+  fixture_clear (&fixture);
+  als_test_proxy_clear (&proxy);
+}
+
+static void
+test_tls_by_proxy (gconstpointer user_data)
+{
+  g_autoptr (GProxyResolver) resolver = NULL;
+  g_autofree char *uri = NULL;
+  AlsTestProxy proxy;
+  TlsFixture fixture;
+
+  als_test_proxy_init (&proxy, GPOINTER_TO_INT (user_data));
+  uri = als_test_proxy_get_uri (&proxy);
+  resolver = g_simple_proxy_resolver_new (uri, NULL);
+  tls_fixture_init (&fixture);
+  /* Nobody listens there, but the proxy knows better. */
+  proxy.from_port = als_turn_server_find_port ();
+  proxy.to_port = fixture.fixture.server.tls_port;
+  tls_fixture_add_sides (&fixture, "127.0.0.1", proxy.from_port, TRUE, resolver);
+  connect_both (&fixture.fixture);
+  exchange (&fixture.fixture);
+  g_assert_true (als_turn_pool_uses_proxy (fixture.fixture.joiner.pool));
+  tls_fixture_clear (&fixture);
+  als_test_proxy_clear (&proxy);
+}
+
+static void
+test_refusing_proxy (gconstpointer user_data)
+{
+  g_autoptr (GProxyResolver) resolver = NULL;
+  g_autofree char *uri = NULL;
+  AlsTestProxy proxy;
+  Fixture fixture;
+
+  als_test_proxy_init (&proxy, GPOINTER_TO_INT (user_data));
+  proxy.refuses = TRUE;
+  uri = als_test_proxy_get_uri (&proxy);
+  resolver = g_simple_proxy_resolver_new (uri, NULL);
+  fixture_init (&fixture, "");
+  g_ptr_array_add (fixture.servers, als_turn_server_login (&fixture.server, ALS_PATH_SERVER_TURN,
+                                                           "192.0.2.1", 600, NULL));
+  side_init (&fixture.inviter, &fixture.joiner, fixture.servers, TRUE, FALSE, resolver, NULL);
+  side_init (&fixture.joiner, &fixture.inviter, fixture.servers, FALSE, FALSE, resolver, NULL);
+  expect_failures (&fixture, ALS_PATH_PROBLEM_SERVER_UNREACHABLE,
+                   ALS_PATH_PROBLEM_SERVER_UNREACHABLE);
+  fixture_clear (&fixture);
+  als_test_proxy_clear (&proxy);
+}
+
+static void
+test_a_proxy_is_not_needed (void)
+{
+  g_autoptr (GProxyResolver) resolver = NULL;
+  g_autofree char *uri = NULL;
+  AlsTestProxy proxy;
+  Fixture fixture;
+
+  als_test_proxy_init (&proxy, FALSE);
+  uri = als_test_proxy_get_uri (&proxy);
+  resolver = g_simple_proxy_resolver_new (uri, NULL);
+  fixture_init (&fixture, "");
+  g_ptr_array_add (fixture.servers, als_turn_server_login (&fixture.server, ALS_PATH_SERVER_TURN,
+                                                           "127.0.0.1", 600, NULL));
+  side_init (&fixture.inviter, &fixture.joiner, fixture.servers, TRUE, FALSE, resolver, NULL);
+  side_init (&fixture.joiner, &fixture.inviter, fixture.servers, FALSE, FALSE, NULL, NULL);
+  connect_both (&fixture);
+  g_assert_false (als_turn_pool_uses_proxy (fixture.inviter.pool));
+  g_assert_cmpuint (als_turn_pool_get_endpoints (fixture.inviter.pool)->len, ==, 1);
+  fixture_clear (&fixture);
+  als_test_proxy_clear (&proxy);
+}
+
+/* --- IPv6 --- */
+
+static gboolean
+has_ipv6 (void)
+{
+  g_autoptr (GInetAddress) loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV6);
+  g_autoptr (GSocketAddress) address = g_inet_socket_address_new (loopback, 0);
+  g_autoptr (GSocket) socket
+      = g_socket_new (G_SOCKET_FAMILY_IPV6, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
+
+  return socket != NULL && g_socket_bind (socket, address, FALSE, NULL);
+}
+
+static void
+test_ipv4_meets_ipv6 (void)
+{
+  g_autoptr (GPtrArray) ipv6
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+  Fixture fixture;
+
+  if (!has_ipv6 ())
+    {
+      g_test_skip ("no IPv6 here");
+      return;
+    }
+  /* One server with both; each side has one of them. */
+  fixture_init (&fixture, "listening-ip=::1\nrelay-ip=127.0.0.1\nrelay-ip=::1\n");
+  g_ptr_array_add (fixture.servers, als_turn_server_login (&fixture.server, ALS_PATH_SERVER_TURN,
+                                                           "127.0.0.1", 600, NULL));
+  g_ptr_array_add (ipv6, als_turn_server_login (&fixture.server, ALS_PATH_SERVER_TURN, "::1", 600,
+                                                NULL));
+  side_init (&fixture.inviter, &fixture.joiner, fixture.servers, TRUE, FALSE, NULL, NULL);
+  side_init (&fixture.joiner, &fixture.inviter, ipv6, FALSE, FALSE, NULL, NULL);
+  connect_both (&fixture);
+  exchange (&fixture);
+  fixture_clear (&fixture);
+}
+
+/* One side's server relays both families, and gives IPv4 unasked; the other's relays IPv6 only. */
+static void
+test_other_family (gconstpointer user_data)
+{
+  gboolean inviter_has_both = GPOINTER_TO_INT (user_data);
+  g_autoptr (GPtrArray) others
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+  AlsTurnServer other;
+  Fixture fixture;
+
+  if (!has_ipv6 ())
+    {
+      g_test_skip ("no IPv6 here");
+      return;
+    }
+  fixture_init (&fixture, "listening-ip=::1\nrelay-ip=127.0.0.1\nrelay-ip=::1\n");
+  als_turn_server_init (&other, "listening-ip=::1\nrelay-ip=::1\n");
+  g_ptr_array_add (fixture.servers, als_turn_server_login (&fixture.server, ALS_PATH_SERVER_TURN,
+                                                           "127.0.0.1", 600, NULL));
+  g_ptr_array_add (others, als_turn_server_login (&other, ALS_PATH_SERVER_TURN, "::1", 600, NULL));
+  side_init (&fixture.inviter, &fixture.joiner, inviter_has_both ? fixture.servers : others, TRUE,
+             FALSE, NULL, NULL);
+  side_init (&fixture.joiner, &fixture.inviter, inviter_has_both ? others : fixture.servers, FALSE,
+             FALSE, NULL, NULL);
+  connect_both (&fixture);
+  exchange (&fixture);
+  send_messages (&fixture.inviter, 4096, 16384);
+  wait_for (get_messages (&fixture.joiner) == 4096 + 500);
+  fixture_clear (&fixture);
+  als_turn_server_clear (&other);
+}
+
+/* --- strangers --- */
+
+/* Whoever has an allocation on the same server reaches our relayed address, since permissions have
+ * no ports; without the token it gets nowhere, and takes nobody's place. */
+static void
+test_strangers (void)
+{
+  Fixture fixture;
+  AlsPathReport report;
+  GIOStream *strangers[8];
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+
+  /* Here even plain connections come from the server's address. */
+  fixture_init_pair (&fixture, "", ALS_PATH_SERVER_TURN, 600, NULL);
+  connect_both (&fixture);
+  for (guint i = 0; i < G_N_ELEMENTS (strangers); i++)
+    {
+      const char *remote = als_carrier_get_remote (fixture.inviter.traffic.carrier);
+      g_autoptr (GError) error = NULL;
+
+      strangers[i] = G_IO_STREAM (g_socket_client_connect_to_host (client, remote, 0, NULL,
+                                                                   &error));
+      g_assert_no_error (error);
+      g_output_stream_write_all (g_io_stream_get_output_stream (strangers[i]),
+                                 "ALSR\1\1AAAAAAAAAAAAAAAAGET / HTTP/1.1\r\n\r\n", 40, NULL, NULL,
+                                 NULL);
+    }
+  exchange (&fixture);
+  wait_for ((als_path_get_report (fixture.joiner.path, &report), report.strangers)
+            == G_N_ELEMENTS (strangers));
+  g_assert_cmpint (fixture.joiner.problem, ==, -1);
+  for (guint i = 0; i < G_N_ELEMENTS (strangers); i++)
+    g_object_unref (strangers[i]);
+  fixture_clear (&fixture);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -556,5 +851,29 @@ main (int argc, char **argv)
                         test_one_sided);
   g_test_add_func ("/path/turn-tcp/one-sided-is-for-the-willing", test_not_one_sided_by_itself);
   g_test_add_func ("/path/turn-tcp/each-side-may-have-its-own-server", test_two_servers);
+  g_test_add_func ("/path/turn-tcp/tls-with-a-trusted-certificate", test_tls);
+  g_test_add_data_func ("/path/turn-tcp/tls-that-nobody-signed-is-refused",
+                        GINT_TO_POINTER (FALSE), test_bad_certificate);
+  g_test_add_data_func ("/path/turn-tcp/tls-of-another-name-is-refused", GINT_TO_POINTER (TRUE),
+                        test_bad_certificate);
+  g_test_add_data_func ("/path/turn-tcp/through-http-connect", GINT_TO_POINTER (FALSE),
+                        test_proxy);
+  g_test_add_data_func ("/path/turn-tcp/through-socks5", GINT_TO_POINTER (TRUE), test_proxy);
+  g_test_add_data_func ("/path/turn-tcp/tls-through-http-connect", GINT_TO_POINTER (FALSE),
+                        test_tls_by_proxy);
+  g_test_add_data_func ("/path/turn-tcp/tls-through-socks5", GINT_TO_POINTER (TRUE),
+                        test_tls_by_proxy);
+  g_test_add_data_func ("/path/turn-tcp/an-http-proxy-may-refuse", GINT_TO_POINTER (FALSE),
+                        test_refusing_proxy);
+  g_test_add_data_func ("/path/turn-tcp/a-socks-proxy-may-refuse", GINT_TO_POINTER (TRUE),
+                        test_refusing_proxy);
+  g_test_add_func ("/path/turn-tcp/a-proxy-is-left-where-a-straight-way-leads",
+                   test_a_proxy_is_not_needed);
+  g_test_add_func ("/path/turn-tcp/ipv4-meets-ipv6-at-one-server", test_ipv4_meets_ipv6);
+  g_test_add_data_func ("/path/turn-tcp/the-inviters-server-gives-the-other-family",
+                        GINT_TO_POINTER (TRUE), test_other_family);
+  g_test_add_data_func ("/path/turn-tcp/the-joiners-server-gives-the-other-family",
+                        GINT_TO_POINTER (FALSE), test_other_family);
+  g_test_add_func ("/path/turn-tcp/strangers-get-nowhere", test_strangers);
   return g_test_run ();
 }

@@ -75,11 +75,12 @@ als_turn_server_init (AlsTurnServer *self, const char *options)
   self->tls_port = has_tls ? als_turn_server_find_port () : 0;
   self->log_file = g_build_filename (self->folder, "log", NULL);
   config_file = g_build_filename (self->folder, "turnserver.conf", NULL);
-  config = g_strdup_printf ("listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port=%u\n"
+  config = g_strdup_printf ("listening-ip=127.0.0.1\n%slistening-port=%u\n"
                             "tls-listening-port=%u\n%s"
                             "use-auth-secret\nstatic-auth-secret=" SECRET "\nrealm=tests\n"
                             "allow-loopback-peers\nno-cli\nno-dtls\nsimple-log\nlog-file=stdout\n"
                             "pidfile=%s/pid\nuserdb=%s/db\n%s",
+                            strstr (options, "relay-ip=") != NULL ? "" : "relay-ip=127.0.0.1\n",
                             self->port, has_tls ? self->tls_port : 1, has_tls ? "" : "no-tls\n",
                             self->folder, self->folder, options);
   g_file_set_contents (config_file, config, -1, &error);

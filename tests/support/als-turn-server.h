@@ -19,7 +19,8 @@ typedef struct
   uint16_t tls_port;
 } AlsTurnServer;
 
-/* OPTIONS: lines of its configuration, such as "user-quota=1\n"; with TLS if they name a "cert=". */
+/* OPTIONS: lines of its configuration, such as "user-quota=1\n"; with TLS if they name a "cert=".
+ * It listens on 127.0.0.1, and relays there unless they name a "relay-ip=". */
 void           als_turn_server_init  (AlsTurnServer *self, const char *options);
 void           als_turn_server_clear (AlsTurnServer *self);
 void           als_turn_server_kill  (AlsTurnServer *self);

@@ -228,7 +228,8 @@ permit (Relay *relay, const AlsStunAddress *peer)
     g_array_append_val (relay->permissions, permission);
 }
 
-/* All that was asked for is answered, and something was granted. */
+/* All that was asked for is answered, and something was granted. Or nothing could be asked, the
+ * other side having none of this family yet. */
 static gboolean
 relay_is_open (const Relay *self, gboolean *is_waiting)
 {
@@ -240,7 +241,7 @@ relay_is_open (const Relay *self, gboolean *is_waiting)
       n_granted += (guint) g_array_index (self->permissions, Permission, i).is_granted;
     }
   *is_waiting |= n_answered < self->permissions->len;
-  return n_granted > 0 && n_answered == self->permissions->len;
+  return n_answered == self->permissions->len && (n_granted > 0 || n_answered == 0);
 }
 
 /* The peer's relayed addresses, and its own where that is allowed, may come to ours. */
@@ -286,7 +287,7 @@ make_offer (AlsTurnPath *self, AlsTurnOffer *offer)
     {
       Relay *relay = g_ptr_array_index (self->relays, i);
 
-      if (relay_is_open (relay, &is_waiting) || self->is_inviter)
+      if ((relay_is_open (relay, &is_waiting) && self->has_peer) || self->is_inviter)
         offer->relayed[offer->n_relayed++] = *relay_get_address (relay);
     }
   for (guint i = 0; self->one_sided && i < endpoints->len

@@ -34,7 +34,7 @@ typedef struct
   gulong event_id;
   guint n_redirects;
   gboolean has_answered;
-  gboolean has_tried_ipv6;
+  AlsStunFamily relayed; /* that was asked for */
 } Member;
 
 typedef enum
@@ -76,6 +76,7 @@ typedef struct
   AlsTurnWay *way;   /* (nullable): of a dial */
   guint family;      /* index in addresses, or none: a redirection or a proxy */
   guint n_redirects;
+  AlsStunFamily relayed; /* of the allocation to ask for; NONE: as the server likes */
 } Attempt;
 
 struct _AlsTurnPool
@@ -318,8 +319,9 @@ add_member (Entry *self, GIOStream *stream, const Attempt *attempt)
 
   member->control
       = als_turn_control_new (stream, attempt->way, self->server->username, self->server->password,
-                              allocate, ALS_STUN_FAMILY_NONE);
+                              allocate, attempt->relayed);
   member->n_redirects = attempt->n_redirects;
+  member->relayed = attempt->relayed;
   member->event_id = g_signal_connect (member->control, "event", G_CALLBACK (on_event), self);
   g_ptr_array_add (self->members, member);
 }
@@ -384,7 +386,7 @@ dialled_cb (GObject *object, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-dial (Entry *self, const AlsTurnWay *way, guint family, guint n_redirects)
+dial (Entry *self, const AlsTurnWay *way, guint family, guint n_redirects, AlsStunFamily relayed)
 {
   Attempt *attempt = attempt_new (self);
   gboolean is_shared = way->proxy == NULL && !way->is_tls;
@@ -392,6 +394,7 @@ dial (Entry *self, const AlsTurnWay *way, guint family, guint n_redirects)
   attempt->way = als_turn_way_copy (way);
   attempt->family = family;
   attempt->n_redirects = n_redirects;
+  attempt->relayed = relayed;
   self->n_tries++;
   als_turn_way_dial_async (way, is_shared ? self->pool->local_port : 0, self->cancellable,
                            dialled_cb, attempt);
@@ -417,7 +420,7 @@ dial_next (Entry *self, guint family)
     return;
   way.address = address;
   self->n_dials++;
-  dial (self, &way, family, 0);
+  dial (self, &way, family, 0, ALS_STUN_FAMILY_NONE);
 }
 
 static void
@@ -429,7 +432,7 @@ dial_proxy (Entry *self)
   way.loopback = FALSE;
   way.proxy = self->proxies[self->next_proxy++];
   self->proxy = PROXY_DIALLING;
-  dial (self, &way, G_MAXUINT, 0);
+  dial (self, &way, G_MAXUINT, 0, ALS_STUN_FAMILY_NONE);
 }
 
 static gboolean
@@ -656,7 +659,7 @@ follow_redirection (Entry *self, Member *member)
     }
   way.address = address;
   self->n_dials++;
-  dial (self, &way, G_MAXUINT, member->n_redirects + 1);
+  dial (self, &way, G_MAXUINT, member->n_redirects + 1, ALS_STUN_FAMILY_NONE);
 }
 
 static void
@@ -671,11 +674,14 @@ take_refusal (Entry *self, Member *member, const GError *error)
       follow_redirection (self, member);
       break;
     case ALS_TURN_ERROR_FAMILY:
-      /* It may relay IPv6 only. */
-      if (!member->has_tried_ipv6
-          && als_turn_control_allocate (member->control, ALS_STUN_FAMILY_IPV6))
-        self->n_tries++;
-      member->has_tried_ipv6 = TRUE;
+      /* It may relay IPv6 only. Asked again over the same connection, coturn grants an allocation
+       * without an address. */
+      if (member->relayed == ALS_STUN_FAMILY_NONE)
+        {
+          self->n_dials++;
+          dial (self, als_turn_control_get_way (member->control), G_MAXUINT, member->n_redirects + 1,
+                ALS_STUN_FAMILY_IPV6);
+        }
       break;
     case ALS_TURN_ERROR_QUOTA:
     case ALS_TURN_ERROR_SERVER:

@@ -397,7 +397,7 @@ class Signald:
     def __init__(self, lab, turn=True, more=""):
         self.lab = lab
         ice = f"""[ice]
-stun={TURN}:3478;[{TURN_6}]:3478
+stun={TURN}:3478;{TURN_2}:3478;[{TURN_6}]:3478
 turn={TURN}:3478;[{TURN_6}]:3478
 turns=turn.test:443
 turn-secret={TURN_SECRET}

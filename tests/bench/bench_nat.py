@@ -106,8 +106,7 @@ def main(arguments=None):
     more = {"paths": options.paths, "limit_s": options.limit}
     if options.alone:
         some = [pair for pair in some if possible_alone(options.alone, *pair)]
-        more.update(paths=f"{options.alone},signal-relay",
-                    expected=matrix.Expected(options.alone, f"{options.alone} alone", matrix.FINAL_MS))
+        more.update(paths=f"{options.alone},signal-relay", alone=options.alone)
     labs.enter()
     why = netlab.missing()
     if why:

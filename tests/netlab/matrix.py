@@ -120,10 +120,12 @@ _numbers = itertools.count(1)
 _numbers_lock = threading.Lock()
 
 
-def visit(lab, server, inviter, joiner, paths=None, limit_s=None, expected=None, **options):
+def visit(lab, server, inviter, joiner, paths=None, limit_s=None, alone=None, **options):
     """One visit between two new homes: a row of the matrix. It waits until both sides send over
-    what is EXPECTED, and then proves by a file that it carries."""
-    expected = expected or expect(inviter, joiner)
+    what is expected (or over the kind ALONE), and then proves by a file that it carries."""
+    expected = expect(inviter, joiner)
+    if alone is not None:
+        expected = expected._replace(best=alone)
     with _numbers_lock:
         number = next(_numbers)
     row = {"inviter": inviter, "joiner": joiner, "connected": False, "first_ms": None, "final_ms": None,

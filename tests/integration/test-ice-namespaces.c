@@ -8,113 +8,27 @@
  * joined by veth, MTU 1500. A thread lives in the namespace it was made in, so
  * one process holds both ends. They end with the process. */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 #include "als-ice-pair.h"
-
-static int spaces[2] = { -1, -1 };
-static char *refusal; /* why there are no namespaces; NULL if there are */
-
-static gboolean
-write_file (const char *path, const char *text)
-{
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-  gboolean done = fd >= 0 && write (fd, text, strlen (text)) == (ssize_t) strlen (text);
-
-  if (fd >= 0)
-    close (fd);
-  return done;
-}
-
-static void
-enter (guint space)
-{
-  g_assert_cmpint (setns (spaces[space], CLONE_NEWNET), ==, 0);
-}
-
-static void
-run (const char *format, ...)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *command = NULL;
-  int status = 0;
-  va_list args;
-
-  va_start (args, format);
-  command = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_spawn_command_line_sync (command, NULL, NULL, &status, &error);
-  g_assert_no_error (error);
-  g_test_message ("%s: %d", command, status);
-  g_assert_true (g_spawn_check_wait_status (status, NULL));
-}
-
-static gboolean
-have_program (const char *name)
-{
-  g_autofree char *path = g_find_program_in_path (name);
-
-  return path != NULL;
-}
-
-/* Before any thread is there: a user namespace is for processes of one. */
-static void
-make_namespaces (void)
-{
-  g_autofree char *uid_map = g_strdup_printf ("0 %u 1", (guint) geteuid ());
-  g_autofree char *gid_map = g_strdup_printf ("0 %u 1", (guint) getegid ());
-
-  if (!have_program ("ip"))
-    {
-      refusal = g_strdup ("the program ip is missing");
-      return;
-    }
-  if (unshare (CLONE_NEWUSER | CLONE_NEWNET) < 0)
-    {
-      refusal = g_strdup_printf ("no user namespaces: %s", g_strerror (errno));
-      return;
-    }
-  write_file ("/proc/self/setgroups", "deny");
-  if (!write_file ("/proc/self/uid_map", uid_map) || !write_file ("/proc/self/gid_map", gid_map))
-    {
-      refusal = g_strdup ("no user namespaces: the maps are refused");
-      return;
-    }
-  spaces[0] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (unshare (CLONE_NEWNET) < 0)
-    {
-      refusal = g_strdup_printf ("no second network namespace: %s", g_strerror (errno));
-      return;
-    }
-  spaces[1] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-}
+#include "als-test-namespaces.h"
 
 static void
 join_namespaces (void)
 {
-  enter (0);
-  run ("ip link set lo up");
-  run ("ip link add als-a mtu 1500 type veth peer name als-b mtu 1500");
-  run ("ip link set als-b netns /proc/%d/fd/%d", (int) getpid (), spaces[1]);
-  run ("ip addr add 10.9.0.1/24 dev als-a");
-  run ("ip addr add fd09::1/64 dev als-a nodad");
-  run ("ip link set als-a up");
-  enter (1);
-  run ("ip link set lo up");
-  run ("ip addr add 10.9.0.2/24 dev als-b");
-  run ("ip addr add fd09::2/64 dev als-b nodad");
-  run ("ip link set als-b up");
+  als_test_namespaces_join (0, "als-a", 1, "als-b");
+  als_test_namespace_enter (0);
+  als_test_run ("ip addr add 10.9.0.1/24 dev als-a");
+  als_test_run ("ip addr add fd09::1/64 dev als-a nodad");
+  als_test_namespace_enter (1);
+  als_test_run ("ip addr add 10.9.0.2/24 dev als-b");
+  als_test_run ("ip addr add fd09::2/64 dev als-b nodad");
 }
 
 static gboolean
 skip (void)
 {
-  if (refusal != NULL)
-    g_test_skip (refusal);
-  return refusal != NULL;
+  return als_test_namespaces_skip (NULL);
 }
 
 static void
@@ -131,7 +45,7 @@ connect_ends (AlsIceEnd *a, AlsIceEnd *b, gboolean force_relay, GPtrArray *serve
     }
   for (guint i = 0; i < 2; i++)
     {
-      enter (i);
+      als_test_namespace_enter (i);
       als_path_start (ends[i]->path);
     }
   als_ice_wait (als_ice_is_connected, a, 20, "the inviter's connection");
@@ -150,6 +64,7 @@ static void
 test_direct_over_veth (void)
 {
   AlsIceEnd a = { 0 }, b = { 0 };
+  AlsPathReport report;
 
   if (skip ())
     return;
@@ -158,11 +73,86 @@ test_direct_over_veth (void)
   g_assert_true (als_carrier_is_lan (a.carrier));
   g_assert_true (als_carrier_is_lan (b.carrier));
   g_test_message ("remote: %s", als_carrier_get_remote (a.carrier));
+  /* libnice checks a pair every 20 ms; nothing that is waited for may be on the way. */
+  als_path_get_report (a.path, &report);
+  g_test_message ("connected after %.1f ms", report.took_us / 1e3);
+  g_assert_cmpint (report.took_us, <, 500 * 1000);
+  g_assert_cmpuint (report.tries, >=, 2);
   als_ice_end_exchange (&a, 2000, 50, 1400, 1400);
   als_ice_end_exchange (&b, 2000, 50, 1400, 1400);
   /* 1472 bytes fill an IPv4 packet of 1500, 1452 an IPv6 one; both kinds are lost above. */
   als_ice_end_exchange (&a, 10, 10, 1452, 1452);
   clear_ends (&a, &b);
+}
+
+static void
+add_stun (GPtrArray *servers, const char *host)
+{
+  g_ptr_array_add (servers, als_path_server_new (ALS_PATH_SERVER_STUN, host, 3478, NULL, NULL));
+}
+
+/* With servers of both families and names that nobody knows: none of them may hold it up for long. */
+static void
+test_ipv6_only (void)
+{
+  g_autoptr (GPtrArray) servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+  AlsIceEnd a = { 0 }, b = { 0 };
+  AlsPathReport report;
+
+  if (skip ())
+    return;
+  add_stun (servers, "198.51.100.1");
+  add_stun (servers, "fd09::9");
+  add_stun (servers, "stun.invalid");
+  for (guint i = 0; i < 2; i++)
+    {
+      als_test_namespace_enter (i);
+      als_test_run ("ip addr del 10.9.0.%u/24 dev als-%c", i + 1, 'a' + i);
+    }
+  connect_ends (&a, &b, FALSE, servers);
+  g_assert_true (g_str_has_prefix (als_carrier_get_remote (a.carrier), "[fd09::2]:")
+                 || g_str_has_prefix (als_carrier_get_remote (a.carrier), "fd09::2"));
+  g_assert_true (als_carrier_is_lan (a.carrier));
+  als_path_get_report (a.path, &report);
+  g_test_message ("%s after %.1f ms", als_carrier_get_remote (a.carrier), report.took_us / 1e3);
+  g_assert_cmpint (report.took_us, <, 2500 * 1000);
+  als_ice_end_exchange (&a, 100, 10, 1200, 1200);
+  clear_ends (&a, &b);
+  for (guint i = 0; i < 2; i++)
+    {
+      als_test_namespace_enter (i);
+      als_test_run ("ip addr add 10.9.0.%u/24 dev als-%c", i + 1, 'a' + i);
+    }
+}
+
+static void
+test_blocked_udp_is_named (void)
+{
+  g_autoptr (GPtrArray) servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
+  AlsIceEnd a = { 0 }, b = { 0 };
+
+  if (als_test_namespaces_skip ("nft"))
+    return;
+  add_stun (servers, "10.9.0.2");
+  als_test_namespace_enter (0);
+  als_test_run ("nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; };"
+                " add rule inet cut out meta l4proto udp drop'");
+  als_test_namespace_enter (1);
+  als_test_run ("nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; };"
+                " add rule inet cut out meta l4proto udp drop'");
+  als_ice_end_open (&a, &b, &(AlsIcePathConfig){ .is_controlling = TRUE, .servers = servers });
+  als_ice_end_open (&b, &a, &(AlsIcePathConfig){ .servers = servers });
+  als_test_namespace_enter (0);
+  als_path_start (a.path);
+  als_test_namespace_enter (1);
+  als_path_start (b.path);
+  als_ice_wait (als_ice_has_failed, &a, 40, "the failure");
+  g_assert_error (a.error, ALS_PATH_ERROR, ALS_PATH_PROBLEM_SERVER_UNREACHABLE);
+  clear_ends (&a, &b);
+  als_test_namespace_enter (0);
+  als_test_run ("nft flush ruleset");
+  als_test_namespace_enter (1);
+  als_test_run ("nft flush ruleset");
 }
 
 static gboolean
@@ -204,8 +194,8 @@ test_pulled_cable_is_noticed (void)
     return;
   connect_ends (&a, &b, FALSE, NULL);
   als_ice_end_exchange (&a, 10, 10, 100, 100);
-  enter (0);
-  run ("ip link set als-a down");
+  als_test_namespace_enter (0);
+  als_test_run ("ip link set als-a down");
   start_us = g_get_monotonic_time ();
   als_ice_wait (als_ice_has_failed, &a, 60, "the inviter to notice");
   als_ice_wait (als_ice_has_failed, &b, 60, "the joiner to notice");
@@ -213,8 +203,8 @@ test_pulled_cable_is_noticed (void)
   g_assert_error (a.error, ALS_PATH_ERROR, ALS_PATH_PROBLEM_DIED);
   als_ice_wait (is_closed, &a, 5, "the inviter's carrier to break");
   als_ice_wait (is_closed, &b, 5, "the joiner's carrier to break");
-  run ("ip link set als-a up");
-  run ("ip addr replace fd09::1/64 dev als-a nodad");
+  als_test_run ("ip link set als-a up");
+  als_test_run ("ip addr replace fd09::1/64 dev als-a nodad");
   clear_ends (&a, &b);
 }
 
@@ -227,9 +217,9 @@ test_nobody_there (void)
     return;
   als_ice_end_open (&a, &b, &(AlsIcePathConfig){ .is_controlling = TRUE });
   als_ice_end_open (&b, &a, &(AlsIcePathConfig){ 0 });
-  enter (0);
+  als_test_namespace_enter (0);
   als_path_start (a.path);
-  enter (1);
+  als_test_namespace_enter (1);
   als_path_start (b.path);
   /* The joiner's candidates arrive; it hears none of ours and is gone. */
   a.mute = TRUE;
@@ -283,7 +273,7 @@ start_turn (const char *folder)
 
   g_file_set_contents (config, text, -1, &error);
   g_assert_no_error (error);
-  enter (0);
+  als_test_namespace_enter (0);
   server = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
                              &error, "turnserver", "-c", config, NULL);
   g_assert_no_error (error);
@@ -320,11 +310,8 @@ test_through_turn (void)
 
   if (skip ())
     return;
-  if (!have_program ("turnserver"))
-    {
-      g_test_skip ("coturn is missing");
-      return;
-    }
+  if (als_test_namespaces_skip ("turnserver"))
+    return;
   folder = g_dir_make_tmp ("als-turn-XXXXXX", NULL);
   turn = start_turn (folder);
   /* The second time b reaches its relay over TCP only. */
@@ -334,8 +321,8 @@ test_through_turn (void)
 
       if (i == 1)
         {
-          enter (1);
-          run ("nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; };"
+          als_test_namespace_enter (1);
+          als_test_run ("nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; };"
                " add rule inet cut out udp dport 3478 drop'");
         }
       connect_ends (&a, &b, TRUE, servers);
@@ -352,7 +339,7 @@ test_through_turn (void)
 
     als_ice_end_open (&a, &b, &(AlsIcePathConfig){ .is_controlling = TRUE, .force_relay = TRUE,
                                                    .servers = wrong });
-    enter (0);
+    als_test_namespace_enter (0);
     als_path_start (a.path);
     als_ice_wait (als_ice_has_failed, &a, 30, "the refusal");
     g_assert_error (a.error, ALS_PATH_ERROR, ALS_PATH_PROBLEM_SERVER_UNREACHABLE);
@@ -364,11 +351,13 @@ test_through_turn (void)
 int
 main (int argc, char **argv)
 {
-  make_namespaces ();
+  als_test_namespaces_open (2);
   g_test_init (&argc, &argv, NULL);
-  if (refusal == NULL)
+  if (!als_test_namespaces_are_refused ())
     join_namespaces ();
   g_test_add_func ("/path/ice/namespaces/direct-over-veth", test_direct_over_veth);
+  g_test_add_func ("/path/ice/namespaces/ipv6-only", test_ipv6_only);
+  g_test_add_func ("/path/ice/namespaces/blocked-udp-is-named", test_blocked_udp_is_named);
   g_test_add_func ("/path/ice/namespaces/too-long-a-datagram-is-lost",
                    test_too_long_a_datagram_is_lost);
   g_test_add_func ("/path/ice/namespaces/through-turn", test_through_turn);

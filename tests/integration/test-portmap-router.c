@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include "als-ice-pair.h"
 #include "als-test-namespaces.h"
 #include "als-wait.h"
 #include "path/portmap/als-pcp-codec.h"
@@ -51,7 +52,7 @@ write_rules (void)
                 "   ct state established,related accept; iifname lan accept; ct status dnat accept; };"
                 " chain pre { type nat hook prerouting priority -100; jump prerouting_miniupnpd; };"
                 " chain post { type nat hook postrouting priority 100; jump postrouting_miniupnpd;"
-                "   oifname wan masquerade; }; }'");
+                "   oifname wan masquerade random; }; }'");
   als_test_namespace_enter (CLIENT);
 }
 
@@ -753,6 +754,69 @@ test_router_behind_another (void)
   check_lie (PRIVATE, ALS_PORT_MAP_PROBLEM_PRIVATE);
 }
 
+/* --- what it is for --------------------------------------------------------- */
+
+static gboolean
+told_mapping (gpointer user_data)
+{
+  return ((AlsIceEnd *) user_data)->n_mapped > 0;
+}
+
+/* The far side has a firewall, there is no STUN server, and the router's NAT gives each connection another
+ * port: only the mapping tells an endpoint that the far side can send to. */
+static void
+connect_through_firewall (AlsIceEnd *client, AlsIceEnd *far, AlsPortMapper *mapper)
+{
+  als_ice_end_open (client, far, &(AlsIcePathConfig){ .is_controlling = TRUE, .mapper = mapper });
+  als_ice_end_open (far, client, &(AlsIcePathConfig){ 0 });
+  als_test_namespace_enter (WAN);
+  als_path_start (far->path);
+  als_test_namespace_enter (CLIENT);
+  als_path_start (client->path);
+}
+
+static void
+test_ice_uses_the_mapping (void)
+{
+  AlsIceEnd client = { 0 }, far = { 0 };
+  AlsPortMapper *mapper;
+  GSubprocess *router;
+  AlsPathReport report;
+
+  if (als_test_namespaces_skip ("miniupnpd") || als_test_namespaces_skip ("nft"))
+    return;
+  router = start_router ();
+  als_test_namespace_enter (WAN);
+  als_test_run ("nft 'table inet wall { chain in { type filter hook input priority 0; policy drop;"
+                " ct state established,related accept; }; }'");
+  als_test_namespace_enter (CLIENT);
+  connect_through_firewall (&client, &far, NULL);
+  als_ice_wait (als_ice_has_failed, &client, 40, "the failure without a mapping");
+  als_ice_end_clear (&client);
+  als_ice_end_clear (&far);
+
+  mapper = als_port_mapper_new_full (ALL, 600);
+  client = far = (AlsIceEnd){ 0 };
+  connect_through_firewall (&client, &far, mapper);
+  als_ice_wait (told_mapping, &client, 10, "the mapped candidate");
+  als_ice_wait (als_ice_is_connected, &client, 20, "the client's connection");
+  als_ice_wait (als_ice_is_connected, &far, 20, "the far side's connection");
+  als_path_get_report (client.path, &report);
+  g_test_message ("connected after %.1f ms", report.took_us / 1e3);
+  als_ice_end_exchange (&client, 100, 10, 1000, 1000);
+  als_ice_end_exchange (&far, 100, 10, 1000, 1000);
+  als_ice_end_clear (&client);
+  als_ice_end_clear (&far);
+  als_port_mapper_close (mapper);
+  als_port_mapper_flush ();
+  g_object_unref (mapper);
+  als_ice_wait (als_ice_no_threads, NULL, 20, "agent threads to end");
+  als_test_namespace_enter (WAN);
+  als_test_run ("nft flush ruleset");
+  als_test_namespace_enter (CLIENT);
+  stop_router (router);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -783,6 +847,7 @@ main (int argc, char **argv)
   TEST ("lies/wrong-nonce-source-port-and-garbage", test_lies);
   TEST ("lies/refusal", test_refusal);
   TEST ("lies/router-behind-another", test_router_behind_another);
+  TEST ("ice/firewalled-side-is-reached-through-the-mapping", test_ice_uses_the_mapping);
 #undef TEST
   status = g_test_run ();
   config = g_build_filename (folder, "conf", NULL);

@@ -64,6 +64,8 @@ local_message_cb (AlsPath *path, GBytes *message, AlsIceEnd *self)
   const uint8_t *data = g_bytes_get_data (message, &len);
 
   self->n_messages++;
+  if (memmem (data, len, "candidate:mapped ", strlen ("candidate:mapped ")) != NULL)
+    self->n_mapped++;
   if (!self->mute && self->peer->path != NULL)
     als_path_remote_message (self->peer->path, data, len);
 }

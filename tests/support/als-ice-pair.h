@@ -19,6 +19,7 @@ struct _AlsIceEnd
   AlsCarrier *carrier;      /* once connected */
   GError *error;            /* once failed */
   guint n_messages;         /* local-message */
+  guint n_mapped;           /* of these: candidates of a port mapping */
   gboolean mute;            /* local messages are kept from the peer */
   int listening;            /* atomic: connected, and events set */
   int n_received;           /* atomic */

@@ -12,11 +12,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/als-deadline-source.h"
+#include "path/als-network-watch.h"
 #include "path/als-udp-sender.h"
 #include "path/ice/als-ice-carrier.h"
 #include "path/ice/als-ice-message.h"
 
 #define COMPONENT_ID 1
+/* Names of servers that are not known by then are gone without: our own addresses may do. */
+#define LOOKUP_TIMEOUT_US (1500 * 1000)
+#define MAX_LOOKUPS 8
+#define MAX_ADDRESSES_OF_A_NAME 4
 /* From the other side's first message; libnice itself waits for its end-of-candidates for ever. */
 #define CONNECT_TIMEOUT_US (30 * G_USEC_PER_SEC)
 /* Packets that are quicker than our own CONNECTED. */
@@ -37,14 +42,21 @@ struct _AlsIceAgent
   AlsMailbox *outbox;        /* AlsIceEvent */
   AlsIcePathConfig config;
   GPtrArray *servers;        /* (element-type AlsPathServer) until gathering */
+  int n_tries;               /* atomic */
 
   /* The agent's thread only. */
   NiceAgent *nice;           /* NULL before and after */
   guint stream_id;
-  GSource *deadline;         /* for being connected */
+  GSource *deadline;         /* for the servers' names, then for being connected */
+  GCancellable *lookups;     /* of the servers' names; cancelled when gathering */
+  guint n_lookups;           /* under way */
+  GPtrArray *waiting;        /* (element-type GBytes) from the other side, until gathering */
   AlsIceCarrier *carrier;    /* NULL until connected and after stop */
   GPtrArray *early;          /* (element-type GBytes) until connected */
   guint n_local, n_remote;   /* candidates */
+  guint n_reflexive;         /* of the local ones; a public address counts as well */
+  gboolean has_stun;         /* a server was asked for our public endpoint */
+  gboolean is_gathering;     /* or has gathered */
   gboolean has_remote_credentials;
   gboolean has_remote_end;
   gboolean failed;
@@ -52,6 +64,8 @@ struct _AlsIceAgent
 };
 
 static int n_agents; /* atomic */
+
+static void gather (AlsIceAgent *self);
 
 void
 als_ice_event_free (AlsIceEvent *self)
@@ -80,6 +94,8 @@ agent_unref (AlsIceAgent *self)
   g_main_context_unref (self->context);
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   g_clear_pointer (&self->early, g_ptr_array_unref);
+  g_clear_pointer (&self->waiting, g_ptr_array_unref);
+  g_object_unref (self->lookups);
   g_free (self);
 }
 
@@ -131,10 +147,27 @@ fail (AlsIceAgent *self, AlsPathProblem problem, const char *text)
   als_mailbox_post (self->outbox, event);
 }
 
+/* Why nothing came through, as far as can be told from this side. */
+static void
+fail_in_silence (AlsIceAgent *self, const char *text)
+{
+  if (self->has_remote_end && g_atomic_int_get (&self->n_tries) == 0)
+    fail (self, ALS_PATH_PROBLEM_PEER_ENDPOINT, "the other side told no address to try");
+  else if (self->has_stun && self->n_reflexive == 0)
+    fail (self, ALS_PATH_PROBLEM_SERVER_UNREACHABLE, "UDP seems to be blocked: no server answers");
+  else
+    fail (self, ALS_PATH_PROBLEM_SILENCE, text);
+}
+
 static gboolean
 deadline_cb (gpointer user_data)
 {
-  fail (user_data, ALS_PATH_PROBLEM_SILENCE, "no way found in time");
+  AlsIceAgent *self = user_data;
+
+  if (self->is_gathering)
+    fail_in_silence (self, "no way found in time");
+  else if (!self->stopped && !self->failed)
+    gather (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -164,6 +197,21 @@ to_socket_address (const NiceAddress *address)
 }
 
 static void
+note_candidate (AlsIceAgent *self, AlsIceCandidateType type, GSocketAddress *address)
+{
+  AlsIceEvent *event;
+
+  if (type != ALS_ICE_HOST || als_ice_address_is_public (address))
+    self->n_reflexive++;
+  if (type != ALS_ICE_HOST)
+    return;
+  event = g_new0 (AlsIceEvent, 1);
+  event->type = ALS_ICE_EVENT_HOST;
+  als_stun_address_from_gio (&event->host, address);
+  als_mailbox_post (self->outbox, event);
+}
+
+static void
 new_candidate_cb (NiceAgent *nice, NiceCandidate *candidate, AlsIceAgent *self)
 {
   g_autoptr (GSocketAddress) address = to_socket_address (&candidate->addr);
@@ -176,6 +224,7 @@ new_candidate_cb (NiceAgent *nice, NiceCandidate *candidate, AlsIceAgent *self)
   if (self->n_local == ALS_ICE_MAX_CANDIDATES)
     return;
   self->n_local++;
+  note_candidate (self, (AlsIceCandidateType) candidate->type, address);
   line = nice_agent_generate_local_candidate_sdp (nice, candidate);
   g_return_if_fail (g_str_has_prefix (line, "a="));
   post_message (self, als_ice_message_new_candidate (line + strlen ("a=")));
@@ -193,7 +242,12 @@ gathering_done_cb (NiceAgent *nice, guint stream_id, AlsIceAgent *self)
         fail (self, ALS_PATH_PROBLEM_NO_ENDPOINT, "no local address");
     }
   else
-    post_message (self, als_ice_message_new_end ());
+    {
+      AlsIceEvent *event = g_new0 (AlsIceEvent, 1);
+
+      event->type = ALS_ICE_EVENT_GATHERED;
+      als_mailbox_post (self->outbox, event);
+    }
 }
 
 static void
@@ -261,9 +315,10 @@ state_changed_cb (NiceAgent *nice, guint stream_id, guint component_id, guint st
            nice_component_state_to_string (state));
   if (state == NICE_COMPONENT_STATE_CONNECTED || state == NICE_COMPONENT_STATE_READY)
     connected (self);
+  else if (state == NICE_COMPONENT_STATE_FAILED && self->carrier != NULL)
+    fail (self, ALS_PATH_PROBLEM_DIED, "the other side no longer answers");
   else if (state == NICE_COMPONENT_STATE_FAILED)
-    fail (self, self->carrier != NULL ? ALS_PATH_PROBLEM_DIED : ALS_PATH_PROBLEM_SILENCE,
-          self->carrier != NULL ? "the other side no longer answers" : "no way to the other side");
+    fail_in_silence (self, "no way to the other side");
 }
 
 static void
@@ -322,6 +377,7 @@ remote_candidate (AlsIceAgent *self, const AlsIceMessage *message)
   candidate = nice_agent_parse_remote_candidate_sdp (self->nice, self->stream_id, line);
   if (candidate == NULL)
     return;
+  g_atomic_int_inc (&self->n_tries);
   list.data = candidate;
   nice_agent_set_remote_candidates (self->nice, self->stream_id, COMPONENT_ID, &list);
   nice_candidate_free (candidate);
@@ -376,6 +432,7 @@ stop (AlsIceAgent *self)
   g_autoptr (GError) error = NULL;
 
   self->stopped = TRUE;
+  g_cancellable_cancel (self->lookups);
   als_deadline_source_set (self->deadline, INT64_MAX);
   if (carrier != NULL && !self->failed)
     {
@@ -402,6 +459,8 @@ inbox_cb (GPtrArray *items, gpointer user_data)
         continue;
       if (message == NULL)
         stop (self);
+      else if (!self->is_gathering)
+        g_ptr_array_add (self->waiting, g_steal_pointer (&message));
       else
         remote_message (self, message);
     }
@@ -420,7 +479,7 @@ add_relays (AlsIceAgent *self)
       const AlsPathServer *server = g_ptr_array_index (self->servers, i);
 
       /* libnice 0.1.21 knows TURN over TLS only for compatibilities older than RFC 5245. */
-      if (server->kind != ALS_PATH_SERVER_TURN)
+      if (server->kind != ALS_PATH_SERVER_TURN || !g_hostname_is_ip_address (server->host))
         continue;
       for (guint j = 0; j < G_N_ELEMENTS (types) && n_relays < NICE_CANDIDATE_MAX_TURN_SERVERS; j++)
         if (nice_agent_set_relay_info (self->nice, self->stream_id, COMPONENT_ID, server->host,
@@ -430,31 +489,53 @@ add_relays (AlsIceAgent *self)
   return n_relays;
 }
 
+static gboolean
+is_routed (const AlsPathServer *server)
+{
+  AlsStunAddress address;
+
+  return als_stun_address_parse (&address, server->host, server->port)
+         && als_network_get_source (&address, NULL);
+}
+
+/* libnice asks one server, so it should be of a family that this host has a route for; IPv4 first, which
+ * is the one with NATs. A TURN server answers Binding requests, too. */
 static void
 set_stun_server (AlsIceAgent *self)
 {
-  const AlsPathServer *stun = NULL;
+  const AlsPathServer *best = NULL;
+  guint best_rank = 0;
 
-  /* A TURN server answers Binding requests too. */
   for (guint i = 0; i < self->servers->len; i++)
     {
       const AlsPathServer *server = g_ptr_array_index (self->servers, i);
+      guint rank = 1;
 
-      if (server->kind == ALS_PATH_SERVER_STUN
-          || (server->kind == ALS_PATH_SERVER_TURN && stun == NULL))
-        stun = stun == NULL || stun->kind != ALS_PATH_SERVER_STUN ? server : stun;
+      if (server->kind == ALS_PATH_SERVER_TURNS || !g_hostname_is_ip_address (server->host))
+        continue;
+      if (is_routed (server))
+        rank += 4;
+      if (strchr (server->host, ':') == NULL)
+        rank += 2;
+      if (server->kind == ALS_PATH_SERVER_STUN)
+        rank += 1;
+      if (rank > best_rank)
+        {
+          best = server;
+          best_rank = rank;
+        }
     }
-  if (stun != NULL)
-    g_object_set (self->nice, "stun-server", stun->host, "stun-server-port", (guint) stun->port,
+  self->has_stun = best != NULL;
+  if (best != NULL)
+    g_object_set (self->nice, "stun-server", best->host, "stun-server-port", (guint) best->port,
                   NULL);
 }
 
 static void
-gather (AlsIceAgent *self)
+make_agent (AlsIceAgent *self)
 {
   g_autofree char *ufrag = NULL;
   g_autofree char *password = NULL;
-  guint n_relays = 0;
 
   self->nice = nice_agent_new_full (self->context, NICE_COMPATIBILITY_RFC5245,
                                     NICE_AGENT_OPTION_ICE_TRICKLE
@@ -478,6 +559,21 @@ gather (AlsIceAgent *self)
   self->stream_id = nice_agent_add_stream (self->nice, 1);
   nice_agent_attach_recv (self->nice, self->stream_id, COMPONENT_ID, self->context, received_cb,
                           self);
+  nice_agent_get_local_credentials (self->nice, self->stream_id, &ufrag, &password);
+  post_message (self, als_ice_message_new_credentials (ufrag, password));
+  explicit_bzero (password, strlen (password));
+}
+
+/* The servers' names are addresses now, or never will be. */
+static void
+gather (AlsIceAgent *self)
+{
+  g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
+  guint n_relays = 0;
+
+  self->is_gathering = TRUE;
+  als_deadline_source_set (self->deadline, INT64_MAX);
+  g_cancellable_cancel (self->lookups);
   if (self->config.force_relay)
     n_relays = add_relays (self);
   else
@@ -488,13 +584,86 @@ gather (AlsIceAgent *self)
       fail (self, ALS_PATH_PROBLEM_NO_SERVER, "no relay offered");
       return;
     }
-  nice_agent_get_local_credentials (self->nice, self->stream_id, &ufrag, &password);
-  post_message (self, als_ice_message_new_credentials (ufrag, password));
-  explicit_bzero (password, strlen (password));
   if (!nice_agent_gather_candidates (self->nice, self->stream_id))
     fail (self, ALS_PATH_PROBLEM_NO_ENDPOINT, "no local address");
   else
     tune_sockets (self);
+  for (guint i = 0; i < waiting->len; i++)
+    remote_message (self, g_ptr_array_index (waiting, i));
+}
+
+typedef struct
+{
+  AlsIceAgent *agent;
+  AlsPathServer *server; /* with its name */
+} Lookup;
+
+/* Each of the name's addresses is a server. */
+static void
+add_addresses (AlsIceAgent *self, const AlsPathServer *server, GList *addresses)
+{
+  guint n = 0;
+
+  for (GList *l = addresses; l != NULL && n < MAX_ADDRESSES_OF_A_NAME; l = l->next, n++)
+    {
+      g_autofree char *ip = g_inet_address_to_string (l->data);
+      AlsPathServer *copy = als_path_server_new (server->kind, ip, server->port, server->username,
+                                                 server->password);
+
+      if (copy != NULL)
+        g_ptr_array_add (self->servers, copy);
+    }
+}
+
+static void
+lookup_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  Lookup *lookup = user_data;
+  AlsIceAgent *self = lookup->agent;
+  g_autoptr (GError) error = NULL;
+  GList *addresses = g_resolver_lookup_by_name_finish (G_RESOLVER (object), result, &error);
+
+  self->n_lookups--;
+  if (addresses == NULL)
+    g_debug ("a server's name: %s", error != NULL ? error->message : "no address");
+  if (!self->is_gathering && !self->stopped)
+    {
+      add_addresses (self, lookup->server, addresses);
+      if (self->n_lookups == 0)
+        gather (self);
+    }
+  g_resolver_free_addresses (addresses);
+  als_path_server_free (lookup->server);
+  g_free (lookup);
+  drop_hold (self);
+  agent_unref (self);
+}
+
+/* libnice waits for names inside of its calls, or takes none, depending on its version. */
+static void
+look_up_servers (AlsIceAgent *self)
+{
+  g_autoptr (GResolver) resolver = g_resolver_get_default ();
+  guint n_servers = self->servers->len;
+
+  for (guint i = 0; i < n_servers && self->n_lookups < MAX_LOOKUPS; i++)
+    {
+      const AlsPathServer *server = g_ptr_array_index (self->servers, i);
+      Lookup *lookup;
+
+      if (g_hostname_is_ip_address (server->host))
+        continue;
+      lookup = g_new0 (Lookup, 1);
+      lookup->agent = agent_ref (self);
+      lookup->server = als_path_server_copy (server);
+      self->n_lookups++;
+      g_atomic_int_inc (&self->holds);
+      g_resolver_lookup_by_name_async (resolver, server->host, self->lookups, lookup_cb, lookup);
+    }
+  if (self->n_lookups == 0)
+    gather (self);
+  else
+    als_deadline_source_set (self->deadline, g_get_monotonic_time () + LOOKUP_TIMEOUT_US);
 }
 
 static gpointer
@@ -504,7 +673,8 @@ agent_thread (gpointer data)
 
   g_main_context_push_thread_default (self->context);
   self->deadline = als_deadline_source_new (self->context, "als-ice-deadline", deadline_cb, self);
-  gather (self);
+  make_agent (self);
+  look_up_servers (self);
   g_main_loop_run (self->loop);
   als_mailbox_close (self->inbox);
   g_source_destroy (self->deadline);
@@ -533,6 +703,8 @@ als_ice_agent_start (const AlsIcePathConfig *config, GPtrArray *servers, AlsMail
   self->config = *config;
   self->servers = servers;
   self->early = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  self->waiting = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  self->lookups = g_cancellable_new ();
   g_atomic_int_inc (&n_agents);
   g_thread_unref (g_thread_new ("als-ice", agent_thread, agent_ref (self)));
   return self;
@@ -549,6 +721,12 @@ als_ice_agent_stop (AlsIceAgent *self)
 {
   als_mailbox_post (self->inbox, NULL);
   agent_unref (self);
+}
+
+guint
+als_ice_agent_get_tries (AlsIceAgent *self)
+{
+  return (guint) g_atomic_int_get (&self->n_tries);
 }
 
 guint

@@ -16,6 +16,8 @@ typedef struct _AlsIceAgent AlsIceAgent;
 typedef enum
 {
   ALS_ICE_EVENT_MESSAGE,
+  ALS_ICE_EVENT_HOST,      /* one of our own addresses is listened at */
+  ALS_ICE_EVENT_GATHERED,  /* no more messages but the end mark, which is the receiver's to send */
   ALS_ICE_EVENT_CONNECTED,
   ALS_ICE_EVENT_FAILED,
 } AlsIceEventType;
@@ -24,6 +26,7 @@ typedef struct
 {
   AlsIceEventType type;
   GBytes *message;
+  AlsStunAddress host;
   AlsCarrier *carrier;
   GError *error;
 } AlsIceEvent;
@@ -39,6 +42,8 @@ void         als_ice_agent_post       (AlsIceAgent *self, GBytes *message);
 /* Takes the caller's reference. The thread breaks its carrier, gives its relays back and ends
  * when the last reference to the carrier is gone. */
 void         als_ice_agent_stop       (AlsIceAgent *self);
+/* Candidates of the other side that were checked so far. Any thread. */
+guint        als_ice_agent_get_tries  (AlsIceAgent *self);
 /* Threads that have not ended yet, of all agents: for tests. */
 guint        als_ice_agent_count      (void);
 

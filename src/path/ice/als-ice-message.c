@@ -17,6 +17,8 @@
 /* RFC 8839, 5.1. */
 #define MAX_FOUNDATION_BYTES 32
 #define LINE_PREFIX "candidate:"
+/* RFC 8445, 5.1.2.1: type 100 (server-reflexive), the best local preference, component 1. */
+#define MAPPED_PRIORITY ((100u << 24) + (65535u << 8) + 255u)
 
 static const char *const type_names[] = { "host", "srflx", "prflx", "relay" };
 
@@ -148,6 +150,31 @@ als_ice_message_new_end (void)
   return g_bytes_new_static (&end, 1);
 }
 
+static char *
+ip_to_string (const AlsStunAddress *address)
+{
+  g_autoptr (GSocketAddress) gio = als_stun_address_to_gio (address);
+
+  if (gio == NULL)
+    return NULL;
+  return g_inet_address_to_string (
+    g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (gio)));
+}
+
+GBytes *
+als_ice_message_new_mapped (const AlsStunAddress *mapped, const AlsStunAddress *host)
+{
+  g_autofree char *mapped_ip = ip_to_string (mapped);
+  g_autofree char *host_ip = ip_to_string (host);
+  g_autofree char *line = NULL;
+
+  if (mapped_ip == NULL || host_ip == NULL)
+    return NULL;
+  line = g_strdup_printf (LINE_PREFIX "mapped 1 UDP %u %s %u typ srflx raddr %s rport %u",
+                          MAPPED_PRIORITY, mapped_ip, mapped->port, host_ip, host->port);
+  return als_ice_message_new_candidate (line);
+}
+
 static gboolean
 is_mapped_ipv4 (GInetAddress *inet)
 {
@@ -182,6 +209,13 @@ is_private (GInetAddress *inet)
   if (g_inet_address_get_family (inet) == G_SOCKET_FAMILY_IPV6)
     return (g_inet_address_to_bytes (inet)[0] & 0xfe) == 0xfc;
   return g_inet_address_get_is_site_local (inet);
+}
+
+gboolean
+als_ice_address_is_public (GSocketAddress *address)
+{
+  return als_ice_address_is_dialable (address, FALSE)
+         && !is_private (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (address)));
 }
 
 gboolean

@@ -10,6 +10,7 @@
 
 #include <gio/gio.h>
 #include <stdint.h>
+#include "stun/als-stun-address.h"
 
 G_BEGIN_DECLS
 
@@ -50,10 +51,15 @@ void           als_ice_message_free            (AlsIceMessage *self);
 GBytes        *als_ice_message_new_credentials (const char *ufrag, const char *password);
 GBytes        *als_ice_message_new_candidate   (const char *line);
 GBytes        *als_ice_message_new_end         (void);
+/* A server-reflexive candidate that no server told: MAPPED leads to HOST. */
+GBytes        *als_ice_message_new_mapped      (const AlsStunAddress *mapped,
+                                                const AlsStunAddress *host);
 
 /* Whether packets may be sent to an address that the other side named: no name, no multicast,
  * no unspecified, link-local or IPv4-mapped one, and none of this machine's own unless LOOPBACK. */
 gboolean       als_ice_address_is_dialable     (GSocketAddress *address, gboolean loopback);
+/* No private, unique-local, loopback or link-local one. */
+gboolean       als_ice_address_is_public       (GSocketAddress *address);
 /* Both in one local network: private or unique-local ones, and seen as host candidates or
  * else alike in their first 24 (IPv4) or 64 (IPv6) bits. */
 gboolean       als_ice_addresses_share_lan     (GInetAddress *local, AlsIceCandidateType local_type,

@@ -12,6 +12,7 @@
 
 #include "path/als-path.h"
 #include "path/als-path-server.h"
+#include "path/portmap/als-port-mapper.h"
 
 G_BEGIN_DECLS
 
@@ -23,7 +24,9 @@ typedef struct
   gboolean is_controlling;      /* the inviter */
   gboolean force_relay;
   gboolean loopback;            /* gather 127.0.0.1 only: tests where namespaces are refused */
-  gboolean upnp;                /* ask the router for a mapping */
+  gboolean upnp;                /* libnice's own, which not every build has; MAPPER is better */
+  AlsPortMapper *mapper;        /* (nullable) of the same thread; a reference is taken: the endpoint that
+                                 * it gets is told as one more candidate */
   GPtrArray *servers;           /* (element-type AlsPathServer) (nullable), copied */
 } AlsIcePathConfig;
 

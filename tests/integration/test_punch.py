@@ -176,6 +176,33 @@ def one_network(lab):
         home.remove()
 
 
+FIREWALL = """
+table inet wall {{
+  chain in {{
+    type filter hook input priority 0; policy accept;
+    ct state established,related accept
+    tcp flags syn {verdict}
+  }}
+}}"""
+
+
+def through_firewalls(verdict, skew_ms=0):
+    """The kernel's own connection tracking on both hosts, which have public addresses."""
+    def scenario(lab):
+        homes = make_homes(lab, "open", "open")
+        try:
+            for host in ("a", "b"):
+                subprocess.run([*lab.on(host), "nft", "-f", "-"], check=True, text=True,
+                               input=FIREWALL.format(verdict=verdict))
+            result = meet(lab, "a", "b", skew_ms=skew_ms)
+            print(f"# firewalls that {verdict}: {result}")
+            check(result.ms is not None and result.ms <= 1500 + 2 * skew_ms, f"firewalls that {verdict}: {result}")
+        finally:
+            for home in homes:
+                home.remove()
+    return scenario
+
+
 def one_network_udp(lab):
     home = lab.home("h", "symmetric-random", delay=ONE_WAY_MS, hosts=["a", "b"])
     try:
@@ -196,6 +223,9 @@ SCENARIOS = [
     ("a sequential NAT is foretold", passes("symmetric-sequential", "port-restricted", 1500)),
     ("double NAT is no obstacle", passes("double-nat", "port-restricted")),
     ("stateful firewalls over IPv6", passes("ipv6-only", "ipv6-only")),
+    ("the kernel's firewall that drops", through_firewalls("drop")),
+    ("the kernel's firewall that drops, one side early", through_firewalls("drop", 200)),
+    ("the kernel's firewall that resets, one side early", through_firewalls("reject with tcp reset", 200)),
     ("one network is two round trips away", one_network),
     ("random ports are told as such", fails("symmetric-random", "symmetric-random", "unpredictable")),
     ("UDP: easy NATs meet at once", passes("port-restricted", "double-nat", 1000, "--udp")),

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/als-deadline-source.h"
+#include "path/turn/als-turn-way.h"
 
 #define MAX_WAITING 16
 #define FIRST_BYTES_US (3 * G_USEC_PER_SEC)
@@ -57,48 +58,15 @@ struct _AlsPunchDoor
 
 /* --- sockets ---------------------------------------------------------------- */
 
-static void
-set_option (GSocket *socket, int level, int option, int value)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!g_socket_set_option (socket, level, option, value, &error))
-    g_debug ("punch: socket option %d: %s", option, error->message);
-}
-
 /* Bound to our port, which others of our sockets are bound to as well. */
 static GSocket *
 make_socket (AlsPunchDoor *self, GSocketFamily family, GError **error)
 {
-  g_autoptr (GSocket) socket = g_socket_new (family, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP,
-                                             error);
-  g_autoptr (GInetAddress) any = self->loopback ? g_inet_address_new_loopback (family)
-                                                : g_inet_address_new_any (family);
-  g_autoptr (GSocketAddress) address = g_inet_socket_address_new (any, self->port);
+  GSocket *socket = als_turn_way_bind_socket (family, self->loopback, self->port, error);
 
-  if (socket == NULL)
-    return NULL;
-  g_socket_set_blocking (socket, FALSE);
-  set_option (socket, SOL_SOCKET, SO_REUSEADDR, 1);
-  set_option (socket, SOL_SOCKET, SO_REUSEPORT, 1);
-  if (family == G_SOCKET_FAMILY_IPV6)
-    set_option (socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
-  /* GLib's own bind () would take SO_REUSEPORT away again. */
-  {
-    struct sockaddr_storage native;
-    gssize len = g_socket_address_get_native_size (address);
-
-    if (!g_socket_address_to_native (address, &native, sizeof native, error))
-      return NULL;
-    if (bind (g_socket_get_fd (socket), (struct sockaddr *) &native, (socklen_t) len) != 0)
-      {
-        g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "port %u: %s", self->port,
-                     g_strerror (errno));
-        return NULL;
-      }
-  }
-  return g_steal_pointer (&socket);
+  if (socket != NULL)
+    g_socket_set_option (socket, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS, NULL);
+  return socket;
 }
 
 /* --- who comes in ----------------------------------------------------------- */

@@ -14,11 +14,6 @@
 #include "path/punch/als-punch-door.h"
 #include "path/punch/als-punch-plan.h"
 
-/* A program without a mapper need not link one. */
-#pragma weak als_port_mapper_add
-#pragma weak als_port_mapper_lookup
-#pragma weak als_port_mapper_is_settled
-
 /* Connections that came in, were yielded, and still live. */
 #define MAX_YIELDED 16
 

@@ -21,10 +21,6 @@
 #include "path/punch/als-punch-search.h"
 #include "path/punch/als-udp-carrier.h"
 
-/* A program without a mapper need not link one. */
-#pragma weak als_port_mapper_add
-#pragma weak als_port_mapper_lookup
-
 /* Of one turn of the loop. */
 #define MAX_EVENTS 64
 #define READS_AT_ONCE 16

@@ -7,6 +7,7 @@
 
 #include "path/turn/als-turn-way.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -61,15 +62,26 @@ als_turn_way_bind_socket (GSocketFamily family, gboolean loopback, uint16_t port
   g_autoptr (GInetAddress) any = loopback ? g_inet_address_new_loopback (family)
                                           : g_inet_address_new_any (family);
   g_autoptr (GSocketAddress) local = g_inet_socket_address_new (any, port);
+  struct sockaddr_storage native;
 
   if (socket == NULL)
     return NULL;
   g_socket_set_blocking (socket, FALSE);
   if (family == G_SOCKET_FAMILY_IPV6)
     g_socket_set_option (socket, IPPROTO_IPV6, IPV6_V6ONLY, 1, NULL);
-  if (!g_socket_set_option (socket, SOL_SOCKET, SO_REUSEPORT, 1, error)
-      || !g_socket_bind (socket, local, TRUE, error))
+  if (!g_socket_set_option (socket, SOL_SOCKET, SO_REUSEADDR, 1, error)
+      || !g_socket_set_option (socket, SOL_SOCKET, SO_REUSEPORT, 1, error)
+      || !g_socket_address_to_native (local, &native, sizeof native, error))
     return NULL;
+  /* g_socket_bind () takes SO_REUSEPORT away from streams, and a port where somebody listens
+   * cannot be shared without it. */
+  if (bind (g_socket_get_fd (socket), (struct sockaddr *) &native,
+            (socklen_t) g_socket_address_get_native_size (local)) != 0)
+    {
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "port %u: %s", port,
+                   g_strerror (errno));
+      return NULL;
+    }
   return g_steal_pointer (&socket);
 }
 

@@ -110,6 +110,11 @@ struct _AlsVisitCore
   AlsSession *session;
   AlsNetworkWatch *watch;
   AlsVisitMeans *means;
+  AlsNetworkReport *ours;    /* nullable: not known yet */
+  AlsNetworkReport *theirs;  /* nullable: likewise */
+  gboolean networks_changed; /* since they were told last */
+  GSource *probe_later;
+  GCancellable *probing;     /* nullable */
   AlsConnectionReport *connection; /* as told last; NULL: nothing yet */
   AlsVisitPaths *paths;
   GSource *poll_source;
@@ -131,9 +136,8 @@ struct _AlsVisitCore
   AlsTokenBucket screens;    /* joiner: of screens that the other side may begin to show */
   GPtrArray *early_files;    /* (element-type GPtrArray): to be sent once the answer has been read */
   GPtrArray *transfers;      /* (element-type AlsCoreTransfer) */
-  AlsChannel *probe;         /* ALS_CHANNEL_ECHO of als_visit_core_measure () */
-  int64_t probe_interval_us;
-  GSource *probe_source;
+  AlsChannel *echo;          /* ALS_CHANNEL_ECHO of als_visit_core_measure () */
+  GSource *echo_source;
 
   int64_t met_us;            /* when a meeting was asked for last; 0: never */
   GSource *meeting;          /* the next one */
@@ -203,8 +207,12 @@ void     als_core_begin_session (AlsVisitCore *self, uint8_t *secret);
 /* als-visit-network.c */
 void     als_core_begin_network     (AlsVisitCore *self);
 void     als_core_end_network       (AlsVisitCore *self);
+/* What is shown of them stays until then. */
+void     als_core_clear_networks    (AlsVisitCore *self);
 /* The two were brought together: by whose relay, and which servers help. */
 void     als_core_use_pairing       (AlsVisitCore *self, AlsCoreVia via);
+/* An AlsNetworkMessage. */
+void     als_core_peer_network      (AlsVisitCore *self, const uint8_t *data, size_t len);
 /* TRUE when there is something new to tell of how the two are connected. */
 gboolean als_core_update_connection (AlsVisitCore *self);
 

@@ -108,7 +108,7 @@ clear_started (AlsVisitCore *self)
   als_source_clear (&self->expiry);
   als_source_clear (&self->ticker);
   als_source_clear (&self->linger);
-  als_source_clear (&self->probe_source);
+  als_source_clear (&self->echo_source);
   als_source_clear (&self->local_code);
   als_source_clear (&self->answer_source);
   als_core_stop_screen (self);
@@ -121,7 +121,7 @@ clear_started (AlsVisitCore *self)
   g_clear_pointer (&self->paths, als_visit_paths_free);
   als_core_end_network (self);
   self->channel = NULL;
-  self->probe = NULL;
+  self->echo = NULL;
   als_core_end_introducers (self);
   g_clear_pointer (&self->handshake, als_handshake_free);
   als_core_drop_code (self);
@@ -173,7 +173,7 @@ start (AlsVisitCore *self)
   als_core_set_problem (self, 0, NULL);
   g_clear_pointer (&self->peer_name, g_free);
   g_clear_pointer (&self->path_remote, g_free);
-  g_clear_pointer (&self->connection, als_connection_report_unref);
+  als_core_clear_networks (self);
   memset (&self->stats, 0, sizeof self->stats);
   self->permission = ALS_VISIT_NOTHING;
   self->ended_by_session = FALSE;
@@ -252,7 +252,7 @@ als_visit_core_free (AlsVisitCore *self)
   g_clear_object (&self->trust);
   g_free (self->peer_name);
   g_free (self->path_remote);
-  g_clear_pointer (&self->connection, als_connection_report_unref);
+  als_core_clear_networks (self);
   g_clear_error (&self->problem);
   g_clear_error (&self->error);
   als_mailbox_unref (self->updates);

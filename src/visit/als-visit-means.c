@@ -49,6 +49,8 @@ als_visit_means_new (const AlsVisitMeansConfig *config)
     g_object_ref (config->trust);
   self->servers = new_servers ();
   copy_servers (self->servers, self->config.servers);
+  if (!config->loopback && !config->no_port_mapping)
+    self->mapper = als_port_mapper_new ();
   return self;
 }
 
@@ -58,6 +60,9 @@ als_visit_means_free (AlsVisitMeans *self)
   if (self->pool != NULL)
     als_turn_pool_close (self->pool);
   g_clear_object (&self->pool);
+  if (self->mapper != NULL)
+    als_port_mapper_close (self->mapper);
+  g_clear_object (&self->mapper);
   g_clear_object (&self->config.proxies);
   g_clear_object (&self->config.trust);
   g_ptr_array_unref (self->config.servers);
@@ -78,6 +83,8 @@ start_pool (AlsVisitMeans *self)
 
   self->pool = als_turn_pool_new (&config);
   als_turn_pool_start (self->pool);
+  if (self->mapper != NULL)
+    als_port_mapper_add (self->mapper, TRUE, als_turn_pool_get_local_port (self->pool));
 }
 
 void
@@ -103,6 +110,8 @@ als_visit_means_network_changed (AlsVisitMeans *self)
 {
   if (self->pool != NULL)
     als_turn_pool_network_changed (self->pool);
+  if (self->mapper != NULL)
+    als_port_mapper_network_changed (self->mapper);
 }
 
 /* SKIP: a kind that will not do. */
@@ -135,6 +144,10 @@ als_visit_means_can (AlsVisitMeans *self, AlsPathMethod method, AlsPathProblem *
       if (self->pool == NULL || !has_server_but (self, ALS_PATH_SERVER_STUN))
         *problem = ALS_PATH_PROBLEM_NO_SERVER;
       break;
+    case ALS_METHOD_UDP_PUNCH:
+      if (!has_server_but (self, ALS_PATH_SERVER_TURNS))
+        *problem = ALS_PATH_PROBLEM_NO_SERVER;
+      break;
     default:
       *problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
       break;
@@ -149,7 +162,7 @@ make_ice (AlsVisitMeans *self, gboolean force_relay)
     .is_controlling = self->config.is_inviter,
     .force_relay = force_relay,
     .loopback = self->config.loopback,
-    .upnp = FALSE,
+    .upnp = FALSE, /* the mapper asks, for the punched paths */
     .servers = self->servers,
   };
 
@@ -176,11 +189,13 @@ als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
 {
   AlsTurnPathConfig turn = { .is_inviter = self->config.is_inviter, .pool = self->pool };
 
-  if (method == ALS_METHOD_TURN_TCP)
-    return als_turn_path_new (&turn);
-  if (method == ALS_METHOD_TCP_PUNCH)
-    return make_punch (self, FALSE);
-  return make_ice (self, method == ALS_METHOD_TURN_UDP);
+  switch (method)
+    {
+    case ALS_METHOD_TURN_TCP: return als_turn_path_new (&turn);
+    case ALS_METHOD_TCP_PUNCH: return make_punch (self, FALSE);
+    case ALS_METHOD_UDP_PUNCH: return make_punch (self, TRUE);
+    default: return make_ice (self, method == ALS_METHOD_TURN_UDP);
+    }
 }
 
 uint16_t

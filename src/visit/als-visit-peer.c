@@ -78,6 +78,7 @@ als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
       als_visit_paths_message (self->paths, &message);
       break;
     case ALS_PEER_NETWORK:
+      als_core_peer_network (self, message.payload, message.payload_len);
       break;
     case ALS_PEER_MOVED:
       if (self->is_inviter)

@@ -199,8 +199,8 @@ probe_closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
 {
   AlsVisitCore *self = user_data;
 
-  self->probe = NULL;
-  als_source_clear (&self->probe_source);
+  self->echo = NULL;
+  als_source_clear (&self->echo_source);
 }
 
 static const AlsChannelEvents echo_events = { echo_received_cb, NULL, NULL, NULL };
@@ -216,22 +216,22 @@ probe_cb (gpointer user_data)
   als_writer_init (&writer, ECHO_BYTES);
   als_writer_u64 (&writer, (uint64_t) g_get_monotonic_time ());
   bytes = als_writer_steal (&writer);
-  if (self->probe != NULL && als_channel_get_room (self->probe) >= ECHO_BYTES)
-    als_channel_write (self->probe, g_bytes_get_data (bytes, NULL), ECHO_BYTES);
+  if (self->echo != NULL && als_channel_get_room (self->echo) >= ECHO_BYTES)
+    als_channel_write (self->echo, g_bytes_get_data (bytes, NULL), ECHO_BYTES);
   return G_SOURCE_CONTINUE;
 }
 
 void
 als_visit_core_measure (AlsVisitCore *self, int64_t interval_us)
 {
-  if (self->state != ALS_VISIT_ACTIVE || self->probe != NULL)
+  if (self->state != ALS_VISIT_ACTIVE || self->echo != NULL)
     return;
-  self->probe = als_session_open_channel (self->session, ALS_CHANNEL_ECHO, ALS_LANE_CONTROL);
-  if (self->probe == NULL)
+  self->echo = als_session_open_channel (self->session, ALS_CHANNEL_ECHO, ALS_LANE_CONTROL);
+  if (self->echo == NULL)
     return;
-  als_channel_set_events (self->probe, &probe_events, self);
-  self->probe_source
-      = als_core_add_timeout ((guint) (interval_us / 1000), "als-visit-probe", probe_cb, self);
+  als_channel_set_events (self->echo, &probe_events, self);
+  self->echo_source
+      = als_core_add_timeout ((guint) (interval_us / 1000), "als-visit-echo", probe_cb, self);
 }
 
 static void

@@ -25,7 +25,8 @@ from lab import Failure, Lab
 BENCHES = {**bench_net.BENCHES, **bench_screen.BENCHES}
 WALKS = {"nat": bench_nat.main, "switches": bench_switches.main}
 # How rows begin that do not begin with their bench's name.
-ROWS = {"file-direct-udp": ("memory",), "screen": ("first-picture", "scroll", "still")}
+ROWS = {**{f"file-{kind}": (f"memory-{kind}", f"memory-growth-{kind}") for kind in ("direct-udp", "direct-tcp")},
+        "screen": ("first-picture", "scroll", "still")}
 
 
 def run_here(name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and control over direct UDP and over the relay, each beside kernel TCP between the same
+"""Files and control over direct UDP, direct TCP and the relay, each beside kernel TCP between the same
 hosts. The relay's own connections are kernel TCP too: `cubic`, as most people have it, unless
 a row says otherwise."""
 import os
@@ -82,6 +82,18 @@ def congestion_controls():
     return list(dict.fromkeys(["cubic", default_congestion_control()]))
 
 
+def named(name, cc):
+    return name + ("" if cc == "cubic" else f"-{cc}")
+
+
+def tell_memory(paths, peaks, small_peaks, peer):
+    for side, key, who in ((0, "peak_kb", "sender"), (1, "peer_peak_kb", "receiver")):
+        tell(make_row(f"memory-{paths}-{who}", peaks[side], "MB", "kernel TCP copy (a small program)",
+                      peer[key] / 1000, ("≤", 150)))
+        tell(make_row(f"memory-growth-{paths}-{who}", peaks[side] - small_peaks[side], "MB",
+                      "a 256 MiB file (its peak)", small_peaks[side], ("≤", 16)))
+
+
 def bench_file_direct_udp(lab):
     controls = congestion_controls()
     server = Server(lab)
@@ -93,14 +105,31 @@ def bench_file_direct_udp(lab):
     mbit = os.path.getsize(big) * 8 / seconds / 1e6
     for cc in controls:
         peer = copy_by_tcp(lab, big, cc)
-        name = "file-direct-udp" + ("" if cc == "cubic" else f"-{cc}")
-        tell(make_row(name, mbit, "Mbit/s", f"kernel TCP copy ({cc})",
+        tell(make_row(named("file-direct-udp", cc), mbit, "Mbit/s", f"kernel TCP copy ({cc})",
                       peer["bytes"] * 8 / peer["seconds"] / 1e6, ("≥", 250)))
-    for side, key, who in ((0, "peak_kb", "sender"), (1, "peer_peak_kb", "receiver")):
-        tell(make_row(f"memory-direct-udp-{who}", peaks[side], "MB", "kernel TCP copy (a small program)",
-                      peer[key] / 1000, ("≤", 150)))
-        tell(make_row(f"memory-growth-direct-udp-{who}", peaks[side] - small_peaks[side], "MB",
-                      "a 256 MiB file (its peak)", small_peaks[side], ("≤", 16)))
+    tell_memory("direct-udp", peaks, small_peaks, peer)
+
+
+def ask_for(cc):
+    """The congestion control that our own TCP carriers ask for."""
+    os.environ["ALONGSIDE_TCP_CONGESTION"] = cc
+
+
+def bench_file_direct_tcp(lab):
+    server = Server(lab)
+    small = make_file(lab.path("small.bin"), 256 * MIB)
+    ask_for("cubic")
+    _, small_peaks = give(lab, server, "direct-tcp", small)
+    os.unlink(small)
+    big = make_file(lab.path("big.bin"), 1024 * MIB)
+    for cc in congestion_controls():
+        ask_for(cc)
+        seconds, peaks = give(lab, server, "direct-tcp", big)
+        peer = copy_by_tcp(lab, big, cc)
+        tell(make_row(named("file-direct-tcp", cc), os.path.getsize(big) * 8 / seconds / 1e6, "Mbit/s",
+                      f"kernel TCP copy ({cc})", peer["bytes"] * 8 / peer["seconds"] / 1e6, ("≥", 500)))
+        if cc == "cubic":
+            tell_memory("direct-tcp", peaks, small_peaks, peer)
 
 
 def set_line(lab, is_on):
@@ -177,18 +206,19 @@ def bench_control_rtt(lab):
     peers = {cc: ping_beside_tcp(lab, big, cc, 8) for cc in controls}
     set_congestion_control(lab, "cubic")
     server = Server(lab, config=CONFIG)
-    for paths in ("direct-udp", "signal-relay"):
-        for cc in controls if paths == "signal-relay" else ["cubic"]:
+    for paths in ("direct-udp", "direct-tcp", "signal-relay"):
+        for cc in controls if paths != "direct-udp" else ["cubic"]:
             set_congestion_control(lab, cc)
+            ask_for(cc)
             idle, _ = measure_control(lab, server, paths, tiny, 4)
             _, p99 = measure_control(lab, server, paths, big, 10)
-            name = f"control-rtt-{paths}" + ("" if cc == "cubic" else f"-{cc}")
-            tell(make_row(name, p99, "ms", f"kernel TCP ping beside a copy ({cc})", peers[cc],
+            tell(make_row(named(f"control-rtt-{paths}", cc), p99, "ms", f"kernel TCP ping beside a copy ({cc})", peers[cc],
                           ("≤", idle + 50)))
 
 
 BENCHES = {
     "file-direct-udp": bench_file_direct_udp,
+    "file-direct-tcp": bench_file_direct_tcp,
     "file-signal-relay": bench_file_signal_relay,
     "control-rtt": bench_control_rtt,
 }

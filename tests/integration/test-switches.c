@@ -26,7 +26,14 @@
 #define SECOND ((int64_t) G_USEC_PER_SEC)
 #define MIB (1024 * 1024)
 
+/* Sanitizers are slow, and keep what was freed. */
+#if defined (__SANITIZE_ADDRESS__) || defined (__SANITIZE_THREAD__)
+#define IS_SANITIZED TRUE
+#define N_EVENTS 200
+#else
+#define IS_SANITIZED FALSE
 #define N_EVENTS 1000 /* or the program's argument */
+#endif
 /* Of a hundred events. */
 #define CUTS 4
 #define SILENCES 2
@@ -596,8 +603,9 @@ test_thousand (void)
       g_assert_cmpstr (g_checksum_get_string (sides[i].read), ==,
                        g_checksum_get_string (sides[!i].written));
     }
-  g_assert_cmpuint (moved, >, 50 * MIB);
-  g_assert_cmpfloat (MAX (rss[2], rss[3]), <=, MAX (rss[0], rss[1]) + MEMORY_SLACK_MIB);
+  g_assert_cmpuint (moved, >, n_events * MIB / 20);
+  if (!IS_SANITIZED)
+    g_assert_cmpfloat (MAX (rss[2], rss[3]), <=, MAX (rss[0], rss[1]) + MEMORY_SLACK_MIB);
   g_assert_cmpint (get_percentile (stalls[EVENT_CHOICE], 95), <=, CHOICE_STALL_US);
   g_assert_cmpint (get_percentile (stalls[EVENT_CUT], 95), <=, CUT_STALL_US);
   g_assert_cmpint (get_percentile (stalls[EVENT_SILENCE], 95), <=, CUT_STALL_US);

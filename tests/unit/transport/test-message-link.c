@@ -506,6 +506,7 @@ test_nothing_stated (gconstpointer data)
 {
   static const struct { double rate; int64_t one_way_us; double share; int64_t p99_us; } rows[] = {
     { 1 * MBIT_S, 20 * MS, 0.85, 40 * MS + 70 * MS },
+    { 10 * MBIT_S, 1 * MS, 0.9, 2 * MS + 50 * MS },
     { 10 * MBIT_S, 20 * MS, 0.9, 40 * MS + 50 * MS },
     { 100 * MBIT_S, 20 * MS, 0.9, 40 * MS + 50 * MS },
     { 10 * MBIT_S, 100 * MS, 0.9, 200 * MS + 75 * MS },

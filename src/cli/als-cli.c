@@ -25,6 +25,7 @@ usage (void)
   g_printerr ("%s\n", _ ("Usage: alongside send FILE…      offer files; prints the code to read out\n"
                          "       alongside receive         asks for a code, then receives\n"
                          "       alongside share           show this screen or a test pattern\n"
+                         "       alongside diagnose        what this network lets through, and what would help\n"
                          "       alongside COMMAND --help  all options\n"
                          "       alongside --version"));
   return ALS_EXIT_USAGE;
@@ -160,6 +161,8 @@ main (int argc, char **argv)
     return run_visit (ALS_CLI_RECEIVE, argc - 1, argv + 1);
   if (g_str_equal (verb, "share"))
     return run_visit (ALS_CLI_SHARE, argc - 1, argv + 1);
+  if (g_str_equal (verb, "diagnose"))
+    return als_cli_diagnose (argc - 1, argv + 1);
   if (g_str_equal (verb, "--version"))
     {
       g_print ("alongside %s\n", PACKAGE_VERSION);

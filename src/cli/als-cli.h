@@ -53,6 +53,8 @@ typedef struct
 
 /* Runs a visit to its end; returns the exit code. */
 int         als_cli_run             (const AlsCliOptions *options);
+/* The command `diagnose`. */
+int         als_cli_diagnose        (int argc, char **argv);
 
 /* A sentence for a person; (transfer full). */
 char       *als_cli_describe_error  (const GError *error, guint tries_left);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+#define G_LOG_DOMAIN "als-cli"
+
+#include "config.h"
+
+#include "cli/als-cli-settings.h"
+
+#include "path/als-ice-uri.h"
+#include "visit/als-connection-report.h"
+
+/* (transfer full) (nullable) */
+static GSettings *
+open_settings (const char *key)
+{
+  GSettingsSchemaSource *source = g_settings_schema_source_get_default ();
+  g_autoptr (GSettingsSchema) schema
+      = source != NULL ? g_settings_schema_source_lookup (source, APPLICATION_ID, TRUE) : NULL;
+
+  if (schema == NULL || !g_settings_schema_has_key (schema, key))
+    return NULL;
+  return g_settings_new (APPLICATION_ID);
+}
+
+GStrv
+als_cli_settings_get_strv (const char *key)
+{
+  g_autoptr (GSettings) settings = open_settings (key);
+
+  return settings != NULL ? g_settings_get_strv (settings, key) : g_new0 (char *, 1);
+}
+
+gboolean
+als_cli_settings_get_boolean (const char *key)
+{
+  g_autoptr (GSettings) settings = open_settings (key);
+
+  return settings == NULL || g_settings_get_boolean (settings, key);
+}
+
+guint16
+als_cli_settings_get_port (const char *key)
+{
+  g_autoptr (GSettings) settings = open_settings (key);
+  guint16 port = 0;
+
+  if (settings != NULL)
+    g_settings_get (settings, key, "q", &port);
+  return port;
+}
+
+GStrv
+als_cli_settings_get_ice_servers (void)
+{
+  static const char *const keys[] = { "ice-servers", "last-ice-servers" };
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint k = 0; k < G_N_ELEMENTS (keys); k++)
+    {
+      g_auto (GStrv) list = als_cli_settings_get_strv (keys[k]);
+
+      for (guint i = 0; list[i] != NULL; i++)
+        {
+          g_autoptr (GError) error = NULL;
+          g_autoptr (AlsPathServer) server = als_ice_uri_parse (list[i], &error);
+          g_autofree char *sentence
+              = server == NULL ? als_connection_describe_bad_server (list[i], error) : NULL;
+
+          if (server != NULL)
+            g_strv_builder_add (builder, list[i]);
+          else
+            g_printerr ("%s\n", sentence);
+        }
+    }
+  return g_strv_builder_end (builder);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright the Alongside authors */
+
+/* What the command line takes from the settings that the window shows. They may
+ * not be installed; then everything has its default. */
+
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/* (transfer full): empty where nothing is set. */
+GStrv    als_cli_settings_get_strv     (const char *key);
+/* A key that is TRUE by default. */
+gboolean als_cli_settings_get_boolean  (const char *key);
+guint16  als_cli_settings_get_port     (const char *key);
+/* The user's STUN and TURN servers, and those known last, as als_ice_uri_parse () takes them; bad ones are
+ * told and left out. Secret. (transfer full) */
+GStrv    als_cli_settings_get_ice_servers (void);
+
+G_END_DECLS

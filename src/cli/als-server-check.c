@@ -15,10 +15,17 @@
 #define CONNECT_LIMIT_S 5
 #define GREET_LIMIT_S 6
 
+/* Of a name with addresses of both kinds, of which only one leads anywhere, the error told may be the
+ * other's: then each is asked by itself. */
+static const GSocketFamily families[] = { G_SOCKET_FAMILY_INVALID, G_SOCKET_FAMILY_IPV4, G_SOCKET_FAMILY_IPV6 };
+
 typedef struct
 {
   AlsServerCheck *result;     /* (nullable): until it is handed over */
   GSocketClient *socket_client;
+  char *web_uri;              /* nullable */
+  guint16 default_port;
+  guint n_families;           /* how many of families[] were tried */
   GTlsConnection *tls;        /* (nullable) */
   int64_t connecting_us;
   AlsSignalClient *client;    /* (nullable) */
@@ -42,6 +49,7 @@ check_free (gpointer data)
   g_clear_object (&self->client);
   g_clear_object (&self->socket_client);
   g_clear_object (&self->tls);
+  g_free (self->web_uri);
   g_clear_pointer (&self->result, als_server_check_free);
   g_free (self);
 }
@@ -243,6 +251,8 @@ judge_failure (Check *self, const GError *error)
     }
 }
 
+static void connect_again (GTask *task);
+
 static void
 connected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -252,15 +262,35 @@ connected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GSocketConnection) connection
       = g_socket_client_connect_to_uri_finish (G_SOCKET_CLIENT (source), result, &error);
 
-  g_signal_handlers_disconnect_by_data (source, self);
+  AlsServerState state;
+
   if (connection != NULL)
     {
+      g_signal_handlers_disconnect_by_data (source, self);
       g_io_stream_close_async (G_IO_STREAM (connection), G_PRIORITY_DEFAULT, NULL, NULL, NULL);
       greet (task);
       return;
     }
   g_debug ("connection: %s", error->message);
-  finish (task, judge_failure (self, error));
+  state = judge_failure (self, error);
+  if ((state == ALS_SERVER_CHECK_NO_ROUTE || (state == ALS_SERVER_CHECK_NO_NAME && self->n_families > 1))
+      && self->n_families < G_N_ELEMENTS (families))
+    {
+      connect_again (task);
+      return;
+    }
+  g_signal_handlers_disconnect_by_data (source, self);
+  finish (task, self->n_families > 1 && state == ALS_SERVER_CHECK_NO_NAME ? ALS_SERVER_CHECK_NO_ROUTE : state);
+}
+
+static void
+connect_again (GTask *task)
+{
+  Check *self = g_task_get_task_data (task);
+
+  g_socket_client_set_family (self->socket_client, families[self->n_families++]);
+  g_socket_client_connect_to_uri_async (self->socket_client, self->web_uri, self->default_port,
+                                        g_task_get_cancellable (task), connected_cb, task);
 }
 
 /* Proxies are set for the web's schemes. (transfer full) (nullable) */
@@ -284,14 +314,15 @@ als_server_check_async (const char *uri, GCancellable *cancellable, GAsyncReadyC
   GTask *task = g_task_new (NULL, cancellable, callback, user_data);
   Check *self = g_new0 (Check, 1);
   gboolean is_tls;
-  g_autofree char *web_uri = make_web_uri (uri, &is_tls);
 
   g_task_set_source_tag (task, als_server_check_async);
   g_task_set_task_data (task, self, check_free);
   self->result = g_new0 (AlsServerCheck, 1);
   self->result->uri = g_strdup (uri);
   self->result->ice_servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
-  if (web_uri == NULL)
+  self->web_uri = make_web_uri (uri, &is_tls);
+  self->default_port = is_tls ? 443 : 80;
+  if (self->web_uri == NULL)
     {
       finish (task, ALS_SERVER_CHECK_BAD_ADDRESS);
       return;
@@ -300,8 +331,7 @@ als_server_check_async (const char *uri, GCancellable *cancellable, GAsyncReadyC
   g_socket_client_set_timeout (self->socket_client, CONNECT_LIMIT_S);
   g_socket_client_set_tls (self->socket_client, is_tls);
   g_signal_connect (self->socket_client, "event", G_CALLBACK (event_cb), self);
-  g_socket_client_connect_to_uri_async (self->socket_client, web_uri, is_tls ? 443 : 80, cancellable,
-                                        connected_cb, task);
+  connect_again (task);
 }
 
 AlsServerCheck *

@@ -86,6 +86,8 @@ get_route_mtu (const AlsStunAddress *server)
   return mtu > 0 ? (uint32_t) mtu : 0;
 }
 
+static gboolean prefers_ipv4 (Probe *self);
+
 static void
 collect (Probe *self)
 {
@@ -114,7 +116,7 @@ collect (Probe *self)
         report->server_rtt_us = tcp.rtt_us;
     }
   if (report->mtu == 0 && self->n_ipv4 + self->n_ipv6 > 0)
-    report->mtu = get_route_mtu (self->n_ipv4 > 0 ? &self->ipv4[0] : &self->ipv6[0]);
+    report->mtu = get_route_mtu (prefers_ipv4 (self) ? &self->ipv4[0] : &self->ipv6[0]);
   if (self->mapper != NULL)
     report->mappings = als_port_mapper_get_protocols (self->mapper);
 }
@@ -179,11 +181,17 @@ part_done_cb (gpointer user_data)
 }
 
 /* NATs are a matter of IPv4; where there is none, IPv6's firewall is of interest. */
+static gboolean
+prefers_ipv4 (Probe *self)
+{
+  return self->n_ipv4 > 0 && (self->n_ipv6 == 0 || als_network_get_source (&self->ipv4[0], NULL));
+}
+
 static void
 begin_asking (Probe *self)
 {
-  const AlsStunAddress *servers = self->n_ipv4 > 0 ? self->ipv4 : self->ipv6;
-  guint n = self->n_ipv4 > 0 ? self->n_ipv4 : self->n_ipv6;
+  const AlsStunAddress *servers = prefers_ipv4 (self) ? self->ipv4 : self->ipv6;
+  guint n = prefers_ipv4 (self) ? self->n_ipv4 : self->n_ipv6;
 
   self->lookups_until_us = 0;
   if (n == 0)

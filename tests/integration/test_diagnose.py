@@ -135,7 +135,7 @@ class Probes:
         self.results = {}
         self.threads = {}
         for profile in JUDGES:
-            host = profile.replace("-", "")[:12]
+            host = profile.replace("-", "")[:11]
             lab.home(host, profile, delay=10)
             self.threads[profile] = threading.Thread(target=self._run, args=(lab, profile, host))
         for thread in self.threads.values():
@@ -168,8 +168,8 @@ def small_packets(lab, _probes):
 
 
 def lines_for_people(lab, _probes):
-    done = subprocess.run(command(lab, "portrestrict", "--server", lab.signald.uri), capture_output=True, text=True,
-                          env=lab.environment("portrestrict"), timeout=LIMIT_S, check=False)
+    done = subprocess.run(command(lab, "portrestric", "--server", lab.signald.uri), capture_output=True, text=True,
+                          env=lab.environment("portrestric"), timeout=LIMIT_S, check=False)
     check(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
     for line in (f"Rendezvous server {lab.signald.uri}: reachable, round trip ",
                  "UDP: NAT with endpoint-independent mapping, address-and-port-dependent filtering (“port-restricted cone”)",

@@ -333,8 +333,13 @@ make_network (AlsNatDependence mapping, AlsNatDependence filtering, guint mappin
 static void
 show_connection (AlsWindow *window)
 {
+  GtkMenuButton *button;
+
   popup_route (window);
-  g_signal_emit_by_name (als_ui_find (GTK_WIDGET (window), GTK_TYPE_BUTTON, "More on This Connection…"),
+  button = GTK_MENU_BUTTON (als_ui_find (als_ui_find (GTK_WIDGET (window), g_type_from_name ("AlsRouteButton"), NULL),
+                                         GTK_TYPE_MENU_BUTTON, NULL));
+  /* The only button there, in any language. */
+  g_signal_emit_by_name (als_ui_find (GTK_WIDGET (gtk_menu_button_get_popover (button)), GTK_TYPE_BUTTON, NULL),
                          "clicked");
 }
 

@@ -235,7 +235,8 @@ find_place (AlsLanSearch *self, const AlsLanEndpoint *endpoint, int64_t now_us)
   return n_same < MAX_OF_ONE_ADDRESS ? place : NULL;
 }
 
-static void
+/* TRUE: it is new. */
+static gboolean
 add_candidate (AlsLanSearch *self, const AlsLanEndpoint *endpoint, int64_t now_us)
 {
   int known = als_lan_search_find (self, endpoint);
@@ -244,12 +245,13 @@ add_candidate (AlsLanSearch *self, const AlsLanEndpoint *endpoint, int64_t now_u
   if (known >= 0
       && (self->candidates[known].state != ALS_LAN_CANDIDATE_RESTING
           || now_us < self->candidates[known].due_us))
-    return;
+    return FALSE;
   place = known >= 0 ? &self->candidates[known] : find_place (self, endpoint, now_us);
   if (place == NULL)
-    return;
+    return FALSE;
   *place = (AlsLanCandidate) { .endpoint = *endpoint, .state = ALS_LAN_CANDIDATE_DUE,
                                .due_us = now_us, .give_up_us = now_us + DIAL_LIMIT_US };
+  return TRUE;
 }
 
 /* One that another machine can have. */
@@ -269,6 +271,7 @@ als_lan_search_hear (AlsLanSearch *self, const AlsLanMessage *message, const Als
 {
   AlsLanEndpoint endpoint = *from;
   AlsLanSource *source;
+  gboolean is_new;
 
   /* Our own come back, too; they have the other type. */
   if (!self->is_on || !is_unicast (from)
@@ -280,7 +283,8 @@ als_lan_search_hear (AlsLanSearch *self, const AlsLanMessage *message, const Als
       || !als_lan_message_check (message, &self->topic, NULL))
     return FALSE;
   endpoint.port = message->port;
-  add_candidate (self, &endpoint, now_us);
-  return self->is_inviter && als_token_bucket_take (&source->answers, 1, now_us)
+  is_new = add_candidate (self, &endpoint, now_us);
+  /* A joiner answers once: the inviter is to know whom to let in. */
+  return (self->is_inviter || is_new) && als_token_bucket_take (&source->answers, 1, now_us)
          && als_token_bucket_take (&self->answers, 1, now_us);
 }

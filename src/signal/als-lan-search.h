@@ -88,7 +88,7 @@ gboolean als_lan_search_take_say      (AlsLanSearch *self, int64_t now_us);
 int      als_lan_search_take_dial     (AlsLanSearch *self, int64_t now_us);
 void     als_lan_search_dialled       (AlsLanSearch *self, guint candidate, AlsLanDialResult result,
                                        int64_t now_us);
-/* A datagram from FROM. TRUE: it is to be answered with an ANNOUNCE. */
+/* A datagram from FROM. TRUE: it is to be answered with our ANNOUNCE or ASK. */
 gboolean als_lan_search_hear          (AlsLanSearch *self, const AlsLanMessage *message,
                                        const AlsLanEndpoint *from, int64_t now_us);
 /* The candidate with this endpoint, or -1. */

@@ -40,8 +40,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
                         && als_lan_message_check (&message, &topic, NULL);
 
       als_lan_search_start (&search, &topic, is_inviter != 0, TRUE, 0);
-      g_assert_cmpint (als_lan_search_hear (&search, &message, &from, 1), ==,
-                       wanted && is_inviter != 0);
+      g_assert_cmpint (als_lan_search_hear (&search, &message, &from, 1), ==, wanted);
       g_assert_cmpuint (count_candidates (&search), ==, wanted ? 1 : 0);
     }
   return 0;

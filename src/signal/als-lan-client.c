@@ -33,7 +33,7 @@
 #define BUSY_GRACE_US G_USEC_PER_SEC
 #define PING_INTERVAL_US (5 * G_USEC_PER_SEC)
 #define SILENCE_LIMIT_US (12 * G_USEC_PER_SEC)
-#define REOPEN_DELAY_US (5 * G_USEC_PER_SEC)
+#define REOPEN_DELAY_US (2 * G_USEC_PER_SEC)
 
 typedef enum
 {

@@ -45,7 +45,8 @@ struct _AlsLanConnection
   AlsLanEndpoint remote;
   const AlsLanConnectionEvents *events;
   gpointer user_data;
-  GSource *in, *out, *limit;            /* out: while there is something to wait for; limit: LEAVING */
+  GSource *in, *out;                    /* out: while there is something to wait for */
+  GSource *limit;                       /* while LEAVING; holds the reference that its owner gave up */
   uint8_t greeting[ALS_LAN_MESSAGE_BYTES];
   guint n_greeting;
   AlsLanStream stream;
@@ -115,19 +116,17 @@ als_lan_listen (AlsLanEndpoint *address)
   return fd;
 }
 
-static void
-stop_sources (AlsLanConnection *self)
-{
-  als_source_clear (&self->in);
-  als_source_clear (&self->out);
-  als_source_clear (&self->limit);
-}
-
+/* The sources are there only if its main context ended while it was leaving, which destroys them itself. */
 static void
 clear_cb (gpointer data)
 {
   AlsLanConnection *self = data;
 
+  g_clear_pointer (&self->in, g_source_unref);
+  g_clear_pointer (&self->out, g_source_unref);
+  g_clear_pointer (&self->limit, g_source_unref);
+  if (self->fd >= 0)
+    close (self->fd);
   als_lan_stream_clear (&self->stream);
   g_queue_clear_full (&self->signal_queue, (GDestroyNotify) g_bytes_unref);
   g_queue_clear_full (&self->relay_queue, (GDestroyNotify) g_bytes_unref);
@@ -145,10 +144,27 @@ static void
 shut_down (AlsLanConnection *self)
 {
   self->state = CLOSED;
-  stop_sources (self);
+  als_source_clear (&self->in);
+  als_source_clear (&self->out);
   if (self->fd >= 0)
     close (self->fd);
   self->fd = -1;
+}
+
+static void
+unref_cb (gpointer data)
+{
+  unref (data);
+}
+
+/* The last reference may go with it. */
+static void
+stop_leaving (AlsLanConnection *self)
+{
+  g_autoptr (GSource) limit = g_steal_pointer (&self->limit);
+
+  if (limit != NULL)
+    g_source_destroy (limit);
 }
 
 static void
@@ -160,7 +176,7 @@ end (AlsLanConnection *self, int reason)
     return;
   shut_down (self);
   if (is_leaving)
-    unref (self);
+    stop_leaving (self);
   else
     self->events->ended (self, reason, self->user_data);
 }
@@ -343,7 +359,7 @@ limit_cb (gpointer user_data)
   AlsLanConnection *self = user_data;
 
   shut_down (self);
-  unref (self);
+  stop_leaving (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -360,6 +376,7 @@ als_lan_connection_leave (AlsLanConnection *self)
   self->relay_backlog = 0;
   self->limit = als_deadline_source_new (g_main_context_get_thread_default (), "als-lan-leave",
                                          limit_cb, self);
+  g_source_set_callback (self->limit, limit_cb, self, unref_cb);
   als_deadline_source_set (self->limit, g_get_monotonic_time () + LEAVE_LIMIT_US);
   flush (self);
 }

@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "als-wait.h"
@@ -71,6 +72,14 @@ side_init (Side *side)
 }
 
 static void
+expect_nothing_more (Side *side)
+{
+  als_lan_client_stop (side->client);
+  g_assert_finalize_object (side->client);
+  g_clear_pointer (&side->payload, g_bytes_unref);
+}
+
+static void
 side_clear (Side *side)
 {
   guint n_signals;
@@ -81,8 +90,7 @@ side_clear (Side *side)
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_assert_cmpuint (side->n_signals, ==, n_signals);
-  g_assert_finalize_object (side->client);
-  g_clear_pointer (&side->payload, g_bytes_unref);
+  expect_nothing_more (side);
 }
 
 /* Other tests, and other runs of this one, are in the same loopback. */
@@ -333,6 +341,53 @@ test_relay (void)
   als_lan_client_unpair (inviter.client);
   g_assert_cmpuint (sent.n_closed, ==, 1);
   als_wait_until (received.n_closed == 1 && joiner.n_unpaired == 1);
+  side_clear (&joiner);
+  side_clear (&inviter);
+}
+
+/* The loop ends right behind the goodbye (what that leaves behind, the leak checker sees). */
+static void
+test_loop_ends (void)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  guint number = draw_number ();
+  Side inviter, joiner;
+
+  g_main_context_push_thread_default (context);
+  side_init (&inviter);
+  side_init (&joiner);
+  als_lan_client_wait (inviter.client, number);
+  als_lan_client_join (joiner.client, number);
+  while (inviter.n_paired == 0 || joiner.n_paired == 0)
+    g_main_context_iteration (context, TRUE);
+  expect_nothing_more (&inviter);
+  expect_nothing_more (&joiner);
+  g_main_context_pop_thread_default (context);
+}
+
+/* No socket can be had for a while. */
+static void
+test_no_sockets (void)
+{
+  guint number = draw_number ();
+  struct rlimit limit, none;
+  Side inviter, joiner;
+
+  side_init (&inviter);
+  side_init (&joiner);
+  als_lan_client_wait (inviter.client, number);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  none = limit;
+  /* The lowest number that is free. */
+  none.rlim_cur = (rlim_t) dup (0);
+  close ((int) none.rlim_cur);
+  setrlimit (RLIMIT_NOFILE, &none);
+  als_wait_until (inviter.n_failed == 1);
+  setrlimit (RLIMIT_NOFILE, &limit);
+  g_assert_cmpint (inviter.error, ==, ALS_SIGNAL_ERROR_UNREACHABLE);
+  als_lan_client_join (joiner.client, number);
+  als_wait_until (inviter.n_paired == 1 && joiner.n_paired == 1);
+  g_assert_cmpuint (inviter.n_failed, ==, 1);
   side_clear (&joiner);
   side_clear (&inviter);
 }
@@ -611,6 +666,8 @@ main (int argc, char **argv)
   g_test_add_func ("/signal/lan-client/second-guest-is-told", test_second_guest_is_told);
   g_test_add_func ("/signal/lan-client/crowd-is-served-once", test_crowd_is_served_once);
   g_test_add_func ("/signal/lan-client/relay-takes-what-it-can-send", test_relay);
+  g_test_add_func ("/signal/lan-client/loop-may-end", test_loop_ends);
+  g_test_add_func ("/signal/lan-client/sockets-are-tried-again", test_no_sockets);
   g_test_add_func ("/signal/lan-client/strangers-get-no-byte-and-no-place-for-long",
                    test_strangers_at_the_inviter);
   g_test_add_func ("/signal/lan-client/guest-that-hesitates-gives-way",

@@ -7,6 +7,7 @@
 """
 import atexit
 import contextlib
+import ctypes
 import hashlib
 import hmac
 import json
@@ -152,6 +153,9 @@ class Peer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            # Leaks, under a sanitizer, too.
+            if self.process.returncode != 0:
+                raise Failure(f"{self.words}: ended with {self.process.returncode}")
 
 
 def draw():
@@ -339,7 +343,6 @@ def open_in(net, host):
 
     def make():
         fd = os.open(f"/run/netns/{net.name(host)}", os.O_RDONLY)
-        import ctypes
         if ctypes.CDLL(None, use_errno=True).setns(fd, 0) != 0:
             raise OSError(ctypes.get_errno(), "setns")
         os.close(fd)

@@ -20,7 +20,7 @@ fill (AlsLanMessage *message, AlsLanType type)
 static void
 test_known_bytes (void)
 {
-  static const char expected[] = 
+  static const char expected[] =
     "414c534c01020fa1000102030405060708090a0b0c0d0e0f"
     "c2b03ee65c4eaba82afa1369dded3b23";
   g_autoptr (GString) hex = g_string_new (NULL);

@@ -234,7 +234,8 @@ main (int argc, char **argv)
   g_test_add_func ("/signal/lan-search/hurries-then-rests", test_hurries_then_rests);
   g_test_add_func ("/signal/lan-search/changed-network-is-searched-anew", test_restarts);
   g_test_add_func ("/signal/lan-search/both-dial-who-is-heard", test_dials_who_is_heard);
-  g_test_add_func ("/signal/lan-search/refusals-are-dialled-again-for-a-while", test_refusals_are_dialled_again);
+  g_test_add_func ("/signal/lan-search/refusals-are-dialled-again-for-a-while",
+                   test_refusals_are_dialled_again);
   g_test_add_func ("/signal/lan-search/strangers-are-not-heard", test_strangers_are_not_heard);
   g_test_add_func ("/signal/lan-search/flood-is-bounded", test_flood_is_bounded);
   g_test_add_func ("/signal/lan-search/others-with-our-number-give-way", test_others_give_way);

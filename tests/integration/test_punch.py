@@ -170,7 +170,7 @@ def one_network(lab):
     try:
         result = meet(lab, "a", "b")
         print(f"# one network: {result}")
-        check(result.ms is not None and result.ms <= 4 * MESSAGE_MS + 100, f"one network: {result}")
+        check(result.ms is not None and result.ms <= 4 * MESSAGE_MS + 400, f"one network: {result}")
         check(any(words[2] == "lan" for words in result.how), f"not by the LAN: {result.how}")
     finally:
         home.remove()

@@ -49,10 +49,21 @@ typedef struct
   int *done;
 } Job;
 
+/* GLib orders what is posted to another thread, but a sanitizer does not see it. */
+static GMutex handover;
+
+static Job *
+take_job (gpointer user_data)
+{
+  g_mutex_lock (&handover);
+  g_mutex_unlock (&handover);
+  return user_data;
+}
+
 static gboolean
 listen_cb (gpointer user_data)
 {
-  g_autofree Job *job = user_data;
+  g_autofree Job *job = take_job (user_data);
 
   als_carrier_set_events (job->carrier, &events, job->end);
   if (als_carrier_is_initiated (job->carrier)
@@ -65,7 +76,7 @@ listen_cb (gpointer user_data)
 static gboolean
 close_cb (gpointer user_data)
 {
-  g_autofree Job *job = user_data;
+  g_autofree Job *job = take_job (user_data);
 
   als_carrier_close (job->carrier);
   g_object_unref (job->carrier);
@@ -85,6 +96,8 @@ post (AlsCarrier *carrier, GSourceFunc func, AlsPunchEnd *end, int *done)
   job->done = done;
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, func, job, NULL);
+  g_mutex_lock (&handover);
+  g_mutex_unlock (&handover);
   g_source_attach (source, als_carrier_get_context (carrier));
 }
 

@@ -107,10 +107,21 @@ listen_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static gboolean
-pump_cb (gpointer user_data)
+typedef struct
 {
-  pump (user_data);
+  Traffic *traffic;
+  uint64_t n;
+  size_t size;
+} More;
+
+static gboolean
+send_more_cb (gpointer user_data)
+{
+  More *more = user_data;
+
+  more->traffic->size = more->size;
+  more->traffic->to_send += more->n;
+  pump (more->traffic);
   return G_SOURCE_REMOVE;
 }
 
@@ -289,9 +300,7 @@ fixture_clear (Fixture *self)
 static void
 send_messages (Side *from, uint64_t n, size_t size)
 {
-  from->traffic.size = size;
-  from->traffic.to_send += n;
-  als_stream_call (pump_cb, &from->traffic);
+  als_stream_call (send_more_cb, &(More){ &from->traffic, n, size });
 }
 
 static void

@@ -23,7 +23,8 @@ struct End
   guint wanted;            /* streams; the last wish */
   guint n_ends;            /* notes of an end */
   GMutex mutex;
-  uint64_t sent, to_send, received;
+  uint64_t sent, to_send, received; /* messages */
+  uint64_t more;           /* the test's: for to_send */
   gboolean is_wrong;
   gboolean is_closed;
   gboolean had_error;
@@ -112,9 +113,12 @@ listen_cb (gpointer user_data)
 }
 
 static gboolean
-pump_cb (gpointer user_data)
+send_more_cb (gpointer user_data)
 {
-  pump (user_data);
+  End *self = user_data;
+
+  self->to_send += self->more;
+  pump (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -227,8 +231,8 @@ pair_clear (Pair *self)
 static void
 send_messages (End *end, uint64_t n)
 {
-  end->to_send += n;
-  als_stream_call (pump_cb, end);
+  end->more = n;
+  als_stream_call (send_more_cb, end);
 }
 
 static gboolean

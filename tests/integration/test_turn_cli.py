@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Relayed visits from end to end, in the laboratory: real coturn, real signald, real clients whose
+networks let nothing better through, or who are told to use nothing better. TAP on standard output."""
+import hashlib
+import os
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
+import netlab
+import lab as labs
+from lab import Cli, Failure
+
+labs.enter()
+
+MIB = 1024 * 1024
+
+
+def check(condition, sentence):
+    if not condition:
+        raise Failure(sentence)
+
+
+class Visit:
+    """Two new homes with the profiles, LEG_MS away from the servers one way, limited to the paths."""
+    n = 0
+
+    def __init__(self, lab, server, inviter, joiner, paths, leg_ms=10, **options):
+        Visit.n += 1
+        self.lab, self.homes, self.clis = lab, [], []
+        self.folder = lab.make_folder(f"got-{Visit.n}")
+        try:
+            for role, profile in (("i", inviter), ("j", joiner)):
+                self.homes.append(lab.home(f"{role}{Visit.n}", profile, delay=leg_ms, **options))
+            more = ("--commands", "--paths", paths)
+            self.sender = Cli(lab, server, "send", *more, host=self.homes[0].name)
+            self.clis.append(self.sender)
+            code = self.sender.code()
+            self.began = time.monotonic()
+            self.receiver = Cli(lab, server, "receive", "--yes", "--folder", self.folder, *more,
+                                host=self.homes[1].name, code=code)
+            self.clis.append(self.receiver)
+        except BaseException:
+            self.close()
+            raise
+
+    def wait_for(self, kind, seconds=20):
+        for cli in self.clis:
+            cli.wait("path", seconds, kind=kind)
+        took = time.monotonic() - self.began
+        for cli in self.clis:
+            cli.wait("state", seconds, state="active")
+        return took
+
+    def send(self, n_bytes, seconds=60):
+        """Seconds that a file took, of which the other side has every byte."""
+        path = self.lab.path(f"file-{Visit.n}-{n_bytes}")
+        content = os.urandom(n_bytes)
+        with open(path, "wb") as out:
+            out.write(content)
+        began = time.monotonic()
+        # Each file's end is told by itself.
+        since = self.receiver.mark()
+        self.sender.command(f"send {path}")
+        self.receiver.wait("progress", seconds, after=since, state="done")
+        took = time.monotonic() - began
+        with open(os.path.join(self.folder, os.path.basename(path)), "rb") as file:
+            check(hashlib.sha256(file.read()).digest() == hashlib.sha256(content).digest(), "the file differs")
+        return took
+
+    def kinds(self):
+        return tuple([e["kind"] for e in cli.events if e["event"] == "path"][-1] for cli in self.clis)
+
+    def stop(self):
+        self.sender.command("stop")
+        for cli in self.clis:
+            cli.wait("end", 20)
+
+    def close(self):
+        for cli in self.clis:
+            cli.close()
+        for home in self.homes:
+            home.remove()
+
+
+def relayed(kind, inviter, joiner):
+    """A visit over KIND only (and the rendezvous server), and a file over it."""
+    def scenario(lab, server):
+        visit = Visit(lab, server, inviter, joiner, f"{kind},signal-relay")
+        try:
+            took = visit.wait_for(kind)
+            seconds = visit.send(2 * MIB)
+            check(visit.kinds() == (kind, kind), f"it ended on {visit.kinds()}")
+            visit.stop()
+            return f"{kind} after {took * 1000:.0f} ms, 2 MiB in {seconds:.1f} s"
+        finally:
+            visit.close()
+    return scenario
+
+
+def striped(lab, server):
+    """50 ms to the server and back: one connection moves 64 KiB in that time, 10 Mbit/s end to end
+    with headers and all; several move more."""
+    visit = Visit(lab, server, "port-restricted", "port-restricted", "turn-tcp", leg_ms=25)
+    try:
+        visit.wait_for("turn-tcp")
+        visit.send(4 * MIB)
+        seconds = visit.send(24 * MIB)
+        mbits = 24 * MIB * 8 / seconds / 1e6
+        check(mbits > 25, f"{mbits:.0f} Mbit/s")
+        visit.stop()
+        return f"{mbits:.0f} Mbit/s at 50 ms"
+    finally:
+        visit.close()
+
+
+def server_dies(lab, server):
+    visit = Visit(lab, server, "udp-blocked", "port-restricted", "turn-tcp,signal-relay")
+    try:
+        visit.wait_for("turn-tcp")
+        visit.send(1 * MIB)
+        marks = [cli.mark() for cli in visit.clis]
+        lab.coturn.stop()
+        try:
+            for cli, mark in zip(visit.clis, marks):
+                cli.wait("path", 10, after=mark, kind="signal-relay")
+            visit.send(100_000)
+        finally:
+            lab.coturn.start()
+        visit.stop()
+        return "went on over the rendezvous server"
+    finally:
+        visit.close()
+
+
+SCENARIOS = [
+    ("turn-udp between two hard NATs", relayed("turn-udp", "symmetric-random", "symmetric-random")),
+    ("turn-udp between two easy ones, for whoever wants it", relayed("turn-udp", "port-restricted", "full-cone")),
+    ("turn-tcp between two homes", relayed("turn-tcp", "port-restricted", "port-restricted")),
+    ("turn-tcp without UDP", relayed("turn-tcp", "udp-blocked", "symmetric-random")),
+    ("turn-tcp from behind port 443", relayed("turn-tcp", "only-443", "port-restricted")),
+    ("turn-tcp to behind port 443", relayed("turn-tcp", "port-restricted", "only-443")),
+    ("turn-tcp between two behind port 443", relayed("turn-tcp", "only-443", "only-443")),
+    ("turn-tcp from behind a proxy", relayed("turn-tcp", "http-proxy", "port-restricted")),
+    ("turn-tcp between two proxies", relayed("turn-tcp", "http-proxy", "http-proxy")),
+    ("turn-tcp between IPv6 and IPv4", relayed("turn-tcp", "ipv6-only", "port-restricted")),
+    ("turn-tcp between IPv4 and IPv6", relayed("turn-tcp", "udp-blocked", "ipv6-only")),
+    ("turn-tcp carries bulk over several connections", striped),
+    ("a TURN server dies and the session does not", server_dies),
+]
+
+
+def main():
+    if netlab.missing():
+        print(f"1..0 # SKIP {netlab.missing()}")
+        return 0
+    wanted = sys.argv[1:]
+    lab = netlab.NetLab()
+    failed = 0
+    try:
+        server = lab.start_servers()
+        print(f"1..{len(SCENARIOS)}", flush=True)
+        for number, (name, scenario) in enumerate(SCENARIOS, 1):
+            if wanted and str(number) not in wanted:
+                continue
+            try:
+                print(f"ok {number} {name} # {scenario(lab, server)}", flush=True)
+            except Exception:
+                failed += 1
+                print(f"not ok {number} {name}", flush=True)
+                print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), flush=True)
+    finally:
+        lab.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,7 @@
  *   als-visit-core.c      the states, what limits each of them, the beginning and the end
  *   als-visit-introducers.c  the server and the local network, meeting again
  *   als-visit-pairing.c   codes and their proof
+ *   als-visit-invitation.c  texts instead of a server
  *   als-visit-peer.c      sealed messages between the two sides, whatever carries them
  *   als-visit-session.c   the session and what it says
  *   als-visit-network.c   servers, changes of the network, and how the two are connected
@@ -19,6 +20,7 @@
 
 #include "base/als-token-bucket.h"
 #include "crypto/als-handshake.h"
+#include "crypto/als-invitation.h"
 #include "crypto/als-key-schedule.h"
 #include "crypto/als-seal.h"
 #include "media/als-screen-receiver.h"
@@ -28,6 +30,7 @@
 #include "session/als-session.h"
 #include "signal/als-lan-client.h"
 #include "signal/als-signal-client.h"
+#include "signal/als-sntp.h"
 #include "transfer/als-transfer.h"
 #include "visit/als-visit-core.h"
 #include "visit/als-visit-means.h"
@@ -57,6 +60,9 @@ typedef enum
   ALS_VIA_LAN,
   ALS_N_VIAS,
 } AlsCoreVia;
+
+/* Punches of an invitation: TCP and UDP. */
+#define ALS_N_PUNCHES 2
 
 struct _AlsVisitCore
 {
@@ -103,11 +109,26 @@ struct _AlsVisitCore
   GSource *local_code;       /* when a local one is shown */
   gboolean sent_tag;         /* joiner: so an abrupt end means a wrong code */
 
+  /* Without a server. */
+  gboolean by_invitation;
+  AlsInvitation *invitation; /* inviter: until it was answered */
+  AlsInvitationOffer *offer; /* joiner: until it is answered */
+  char *digits;              /* joiner: secret, likewise */
+  char *reply;               /* joiner */
+  AlsSntpTime clock;
+  AlsPath *punches[ALS_N_PUNCHES];     /* until the session begins */
+  GBytes *endpoints[ALS_N_PUNCHES];    /* what they tell the other side */
+  gboolean is_settled[ALS_N_PUNCHES];  /* they tell no more */
+  GSource *gathering;        /* while they may */
+  int64_t next_mark_us;      /* 0: not yet */
+  guint n_marks;
+
   gboolean is_confirmed;     /* from here on the fields below are valid */
   uint8_t meeting_id[ALS_MEETING_ID_BYTES];
   AlsSealer sealer;
   AlsOpener opener;
   AlsSession *session;
+  char **known_ice_servers;  /* nullable: the last pairing's, without logins */
   AlsNetworkWatch *watch;
   AlsVisitMeans *means;
   AlsNetworkReport *ours;    /* nullable: not known yet */
@@ -173,6 +194,8 @@ void        als_core_via_unpair      (AlsVisitCore *self, AlsCoreVia via);
 AlsCarrier *als_core_via_take_relay  (AlsVisitCore *self, AlsCoreVia via);
 /* Asks for a new pairing, with a relay of its own; at once, if the last one is not just now. */
 void        als_core_meet_again      (AlsVisitCore *self);
+/* The same for two whom nobody introduced before. */
+void        als_core_meet_somewhere  (AlsVisitCore *self);
 
 /* als-visit-pairing.c */
 void     als_core_start_pairing  (AlsVisitCore *self);
@@ -188,6 +211,12 @@ void     als_core_lan_failed     (AlsVisitCore *self, const GError *error);
 void     als_core_wait_again     (AlsVisitCore *self);
 void     als_core_drop_code      (AlsVisitCore *self);
 guint    als_core_get_tries_left (AlsVisitCore *self);
+
+/* als-visit-invitation.c */
+void     als_core_start_invitation (AlsVisitCore *self);
+void     als_core_end_invitation   (AlsVisitCore *self);
+/* TRUE when a mark went by. */
+gboolean als_core_tick_invitation  (AlsVisitCore *self);
 
 /* als-visit-peer.c */
 void     als_core_begin_peer   (AlsVisitCore *self, const uint8_t *session_secret);

@@ -66,6 +66,9 @@ limit_cb (gpointer user_data)
       als_core_finish (self, ALS_VISIT_ERROR_PEER_LOST, "no way to the other side for %d s",
                        ALS_NO_PATH_LIMIT_S);
       break;
+    case ALS_VISIT_LOOKING:
+      als_core_finish (self, ALS_VISIT_ERROR_NO_WAY, "tried at %u marks in vain", self->n_marks);
+      break;
     default:
       break;
     }
@@ -119,6 +122,7 @@ clear_started (AlsVisitCore *self)
   als_source_clear (&self->poll_source);
   g_clear_pointer (&self->session, als_session_free);
   g_clear_pointer (&self->paths, als_visit_paths_free);
+  als_core_end_invitation (self);
   als_core_end_network (self);
   self->channel = NULL;
   self->echo = NULL;
@@ -157,6 +161,8 @@ als_core_finish (AlsVisitCore *self, AlsVisitError code, const char *format, ...
   als_source_clear (&self->limit);
   als_core_drop_code (self);
   als_core_stop_screen (self);
+  if (self->paths != NULL)
+    als_visit_paths_pause (self->paths);
   if (self->session != NULL && !self->ended_by_session && !self->is_declined)
     {
       als_core_say_peer (self, ALS_PEER_BYE);
@@ -180,7 +186,6 @@ start (AlsVisitCore *self)
   self->is_declined = FALSE;
   als_core_set_state (self, ALS_VISIT_REACHING_SERVER,
                       self->is_inviter ? 0 : ALS_REACH_SERVER_LIMIT_S);
-  als_core_start_pairing (self);
 }
 
 AlsVisitCore *
@@ -248,6 +253,7 @@ als_visit_core_free (AlsVisitCore *self)
   g_free (self->display);
   wipe_strv (self->ice_servers);
   g_strfreev (self->ntp_servers);
+  g_strfreev (self->known_ice_servers);
   g_clear_object (&self->proxies);
   g_clear_object (&self->trust);
   g_free (self->peer_name);
@@ -273,6 +279,32 @@ als_visit_core_invite (AlsVisitCore *self)
   self->is_inviter = TRUE;
   self->tries.spent = self->former_tries = 0;
   start (self);
+  als_core_start_pairing (self);
+}
+
+void
+als_visit_core_make_invitation (AlsVisitCore *self)
+{
+  if (!may_start (self))
+    return;
+  self->is_inviter = TRUE;
+  start (self);
+  als_core_start_invitation (self);
+}
+
+void
+als_visit_core_paste_invitation (AlsVisitCore *self, AlsInvitationOffer *offer, const char *digits)
+{
+  if (!may_start (self))
+    {
+      als_invitation_offer_free (offer);
+      return;
+    }
+  self->is_inviter = FALSE;
+  start (self);
+  self->offer = offer;
+  self->digits = g_strdup (digits);
+  als_core_start_invitation (self);
 }
 
 void
@@ -287,6 +319,7 @@ als_visit_core_join (AlsVisitCore *self, AlsCode *code)
       self->code = *code;
       self->has_code = TRUE;
       start (self);
+      als_core_start_pairing (self);
     }
   als_code_clear (code);
 }

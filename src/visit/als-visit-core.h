@@ -10,6 +10,7 @@
 #include <gio/gio.h>
 #include "base/als-mailbox.h"
 #include "crypto/als-code.h"
+#include "crypto/als-invitation.h"
 #include "visit/als-visit.h"
 
 G_BEGIN_DECLS
@@ -77,6 +78,12 @@ void          als_visit_core_free          (AlsVisitCore *self);
 void          als_visit_core_invite        (AlsVisitCore *self);
 /* CODE: consumed and wiped. */
 void          als_visit_core_join          (AlsVisitCore *self, AlsCode *code);
+void          als_visit_core_make_invitation (AlsVisitCore *self);
+/* TEXT and DIGITS were checked. OFFER: (transfer full). */
+void          als_visit_core_paste_invitation (AlsVisitCore *self, AlsInvitationOffer *offer,
+                                               const char *digits);
+void          als_visit_core_paste_reply   (AlsVisitCore *self, const char *text);
+AlsVisitError als_core_invitation_error    (const GError *error);
 void          als_visit_core_answer        (AlsVisitCore *self, AlsVisitPermission permission);
 void          als_visit_core_set_sharing   (AlsVisitCore *self, gboolean sharing);
 void          als_visit_core_send_files    (AlsVisitCore *self, GPtrArray *files);

@@ -202,6 +202,16 @@ meet (AlsVisitCore *self)
     als_lan_client_meet (self->lan, self->meeting_id, self->is_inviter);
 }
 
+void
+als_core_meet_somewhere (AlsVisitCore *self)
+{
+  if (self->lan == NULL)
+    als_core_start_lan (self);
+  if (self->client == NULL && self->servers != NULL && self->servers[0] != NULL)
+    als_core_start_server (self, (const char *const *) self->servers);
+  als_core_meet_again (self);
+}
+
 static gboolean
 meet_cb (gpointer user_data)
 {

@@ -162,23 +162,26 @@ make_ice (AlsVisitMeans *self, gboolean force_relay)
     .is_controlling = self->config.is_inviter,
     .force_relay = force_relay,
     .loopback = self->config.loopback,
-    .upnp = FALSE, /* the mapper asks, for the punched paths */
+    .mapper = self->mapper,
     .servers = self->servers,
   };
 
   return als_ice_path_new (&config);
 }
 
-static AlsPath *
-make_punch (AlsVisitMeans *self, gboolean is_udp)
+AlsPath *
+als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method, int64_t mark_us,
+                                   int64_t mark_step_us)
 {
   AlsPunchPathConfig config = {
     .is_inviter = self->config.is_inviter,
-    .is_udp = is_udp,
+    .is_udp = method == ALS_METHOD_UDP_PUNCH,
     .loopback = self->config.loopback,
     .pool = self->pool,
     .mapper = self->mapper,
     .servers = self->servers,
+    .mark_us = mark_us,
+    .mark_step_us = mark_step_us,
   };
 
   return als_punch_path_new (&config);
@@ -192,8 +195,8 @@ als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
   switch (method)
     {
     case ALS_METHOD_TURN_TCP: return als_turn_path_new (&turn);
-    case ALS_METHOD_TCP_PUNCH: return make_punch (self, FALSE);
-    case ALS_METHOD_UDP_PUNCH: return make_punch (self, TRUE);
+    case ALS_METHOD_TCP_PUNCH:
+    case ALS_METHOD_UDP_PUNCH: return als_visit_means_make_marked_punch (self, method, 0, 0);
     default: return make_ice (self, method == ALS_METHOD_TURN_UDP);
     }
 }

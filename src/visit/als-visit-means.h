@@ -40,6 +40,9 @@ gboolean       als_visit_means_can             (AlsVisitMeans *self, AlsPathMeth
                                                 AlsPathProblem *problem);
 /* Our half of an attempt, not started. (transfer full) */
 AlsPath       *als_visit_means_make_path       (AlsVisitMeans *self, AlsPathMethod method);
+/* Our half of a punch without anybody to say GO: see AlsPunchPathConfig. (transfer full) */
+AlsPath       *als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method,
+                                                  int64_t mark_us, int64_t mark_step_us);
 /* Of TCP; 0: none yet. */
 uint16_t       als_visit_means_get_local_port  (AlsVisitMeans *self);
 /* (transfer none) (nullable) */

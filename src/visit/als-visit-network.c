@@ -179,6 +179,8 @@ network_changed_cb (AlsNetworkWatch *watch, AlsVisitCore *self)
     return;
   g_debug ("the network changed");
   als_visit_means_network_changed (self->means);
+  if (self->paths == NULL)
+    return;
   als_visit_paths_network_changed (self->paths);
   if (!self->is_inviter)
     als_core_say_peer (self, ALS_PEER_MOVED);
@@ -218,6 +220,9 @@ als_core_begin_network (AlsVisitCore *self)
     .trust = self->trust,
   };
 
+  /* An invitation has begun with it. */
+  if (self->means != NULL)
+    return;
   self->means = als_visit_means_new (&config);
   self->watch = als_network_watch_new ();
   g_signal_connect (self->watch, "changed", G_CALLBACK (network_changed_cb), self);
@@ -264,6 +269,25 @@ make_servers (GPtrArray *ice_servers)
   return servers;
 }
 
+/* For a day without a rendezvous server. */
+static void
+remember_servers (AlsVisitCore *self, GPtrArray *servers)
+{
+  g_autoptr (GStrvBuilder) known = g_strv_builder_new ();
+
+  if (servers->len == 0)
+    return;
+  for (guint i = 0; i < servers->len; i++)
+    {
+      g_autofree char *uri = als_ice_uri_make_public (g_ptr_array_index (servers, i));
+
+      if (uri != NULL)
+        g_strv_builder_add (known, uri);
+    }
+  g_strfreev (self->known_ice_servers);
+  self->known_ice_servers = g_strv_builder_end (known);
+}
+
 void
 als_core_use_pairing (AlsVisitCore *self, AlsCoreVia via)
 {
@@ -276,6 +300,7 @@ als_core_use_pairing (AlsVisitCore *self, AlsCoreVia via)
                                 ? als_signal_client_get_public_servers (self->client) : NULL);
 
   als_visit_means_set_servers (self->means, servers);
+  remember_servers (self, servers);
   als_visit_paths_paired (self->paths,
                           via == ALS_VIA_LAN ? ALS_METHOD_LAN : ALS_METHOD_SIGNAL_RELAY,
                           als_core_via_take_relay (self, via));

@@ -73,6 +73,7 @@ struct _AlsVisitPaths
   AlsTokenBucket allowance; /* joiner: of attempts */
 };
 
+static void attempt_stop (Attempt *self);
 static void attempt_failed (Attempt *self, AlsPathProblem problem);
 static void race (AlsVisitPaths *self);
 
@@ -186,6 +187,16 @@ attempt_leave_links (Attempt *self, gboolean unproved_only)
     self->link = NULL;
 }
 
+/* One that began without the race, and is no longer needed. */
+static void
+stop_adopted (Attempt *self)
+{
+  if (self->number != 0 || self->path == NULL || self->link != NULL)
+    return;
+  attempt_stop (self);
+  attempt_leave_links (self, FALSE);
+}
+
 static gboolean
 rest_cb (gpointer user_data)
 {
@@ -208,6 +219,8 @@ attempt_take_link (Attempt *self, AlsPathLink *link)
   als_source_clear (&self->limit);
   if (self->path != NULL)
     als_path_settle (self->path);
+  if (self->method == ALS_METHOD_TCP_PUNCH)
+    stop_adopted (&paths->attempts[ALS_METHOD_UDP_PUNCH]);
   if (!is_inviter (paths))
     self->rest = add_timeout (paths, REST_US, "als-path-rest", rest_cb, self);
   als_path_race_connected (&paths->race, self->method, self->linked_us);
@@ -368,13 +381,19 @@ failed_cb (AlsPath *path, const GError *error, Attempt *self)
 }
 
 static void
-attempt_start (Attempt *self)
+attempt_use (Attempt *self, AlsPath *path)
 {
   self->n_attempts++;
-  self->path = als_visit_means_make_path (self->paths->config.means, self->method);
+  self->path = path;
   g_signal_connect (self->path, "local-message", G_CALLBACK (local_message_cb), self);
   g_signal_connect (self->path, "connected", G_CALLBACK (connected_cb), self);
   g_signal_connect (self->path, "failed", G_CALLBACK (failed_cb), self);
+}
+
+static void
+attempt_start (Attempt *self)
+{
+  attempt_use (self, als_visit_means_make_path (self->paths->config.means, self->method));
   if (!is_inviter (self->paths))
     self->limit = add_timeout (self->paths, JOINER_LIMIT_US, "als-path-limit", limit_cb, self);
   als_path_start (self->path);
@@ -531,19 +550,39 @@ als_visit_paths_paired (AlsVisitPaths *self, AlsPathMethod method, AlsCarrier *r
 
   attempt_leave_links (at_relay, FALSE);
   had_relay = als_visit_paths_has_relay (self);
+  at_relay->n_attempts++;
   at_relay->report = (AlsPathReport){ .problem = ALS_PATH_PROBLEM_SERVER_REFUSED };
   if (relay != NULL)
     {
       at_relay->report.problem = ALS_PATH_PROBLEM_NONE;
-      at_relay->n_attempts++;
       attempt_add_link (at_relay, relay);
       g_object_unref (relay);
     }
-  update_possible (self);
   /* What is under way may have lost messages with the last pairing; not with a second one. */
-  if (is_inviter (self) && !(had_relay && self->race.is_running))
+  if (!had_relay)
+    als_path_race_pause (&self->race, TRUE, g_get_monotonic_time ());
+  als_visit_paths_reachable (self);
+}
+
+void
+als_visit_paths_reachable (AlsVisitPaths *self)
+{
+  update_possible (self);
+  if (is_inviter (self) && !self->race.is_running)
     als_path_race_start (&self->race, g_get_monotonic_time ());
   race (self);
+}
+
+void
+als_visit_paths_pause (AlsVisitPaths *self)
+{
+  als_path_race_pause (&self->race, FALSE, g_get_monotonic_time ());
+}
+
+void
+als_visit_paths_adopt (AlsVisitPaths *self, AlsPathMethod method, AlsPath *path)
+{
+  attempt_use (&self->attempts[method], path);
 }
 
 /* A direct path has been the session's for a while: of the relays that allocate something at a server one
@@ -687,7 +726,7 @@ attempt_report (Attempt *self, AlsLink *current, AlsPathKind in_use, AlsConnecti
 {
   AlsPathProblem problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
   gboolean can = attempt_is_allowed (self)
-                 && (is_given (self->method)
+                 && (self->path != NULL || (is_given (self->method) && self->n_attempts > 0)
                      || als_visit_means_can (self->paths->config.means, self->method, &problem));
 
   *out = (AlsConnectionAttempt){ .method = self->method, .n_attempts = self->n_attempts };

@@ -42,6 +42,12 @@ void           als_visit_paths_free         (AlsVisitPaths *self);
  * (nullable), METHOD SIGNAL_RELAY or LAN. What has no link is tried at once. */
 void           als_visit_paths_paired       (AlsVisitPaths *self, AlsPathMethod method,
                                              AlsCarrier *relay);
+/* The two can talk, by what means ever. */
+void           als_visit_paths_reachable    (AlsVisitPaths *self);
+/* The visit ends: nothing begins any more. */
+void           als_visit_paths_pause        (AlsVisitPaths *self);
+/* PATH: (transfer full): under way, as both sides know, without an attempt's number. */
+void           als_visit_paths_adopt        (AlsVisitPaths *self, AlsPathMethod method, AlsPath *path);
 /* Here or there. What works stays, until its own signs of life say otherwise. */
 void           als_visit_paths_network_changed (AlsVisitPaths *self);
 /* A PATH, PATH_BEGIN or PATH_FAILED. */

@@ -78,6 +78,17 @@ update_stats (AlsVisitCore *self)
          || ABS (old.rtt_us - self->stats.rtt_us) > 500;
 }
 
+/* Nobody introduces the two at the moment. A path brings the attempts at the others; without one they
+ * look for each other wherever they may. */
+static void
+path_without_pairing (AlsVisitCore *self)
+{
+  if (self->stats.kind != ALS_PATH_NONE)
+    als_visit_paths_reachable (self->paths);
+  else if (self->by_invitation)
+    als_core_meet_somewhere (self);
+}
+
 static void
 path_changed_cb (gpointer user_data)
 {
@@ -88,6 +99,8 @@ path_changed_cb (gpointer user_data)
   update_stats (self);
   als_core_update_connection (self);
   g_debug ("path: %s", als_path_kind_to_string (self->stats.kind));
+  if (!als_core_is_paired (self))
+    path_without_pairing (self);
   if (self->sender != NULL)
     als_screen_sender_path_changed (self->sender);
   if (self->state == ALS_VISIT_ACTIVE && self->stats.kind == ALS_PATH_NONE)
@@ -148,6 +161,7 @@ tick_cb (gpointer user_data)
     return G_SOURCE_CONTINUE;
   als_visit_paths_tick (self->paths, self->stats.kind);
   changed = update_stats (self);
+  changed |= als_core_tick_invitation (self);
   changed |= als_core_update_connection (self);
   if (changed)
     als_core_tell (self);

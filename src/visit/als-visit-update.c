@@ -49,6 +49,18 @@ als_core_tell (AlsVisitCore *self)
       update->code_uri = als_code_to_uri (&self->code);
       update->code_expires_us = self->code_expires_us;
     }
+  if (self->invitation != NULL)
+    {
+      update->invitation = g_strdup (als_invitation_get_text (self->invitation));
+      update->code = g_strdup (als_invitation_get_digits (self->invitation));
+      update->code_expires_us = self->code_expires_us;
+    }
+  update->reply = g_strdup (self->reply);
+  update->next_mark_us = self->state == ALS_VISIT_LOOKING ? self->next_mark_us : 0;
+  update->n_marks = self->n_marks;
+  update->is_clock_checked = self->clock.is_checked;
+  update->known_ice_servers = g_strdupv (self->known_ice_servers);
+  update->local_port = self->means != NULL ? als_visit_means_get_local_port (self->means) : 0;
   update->reach = self->reach;
   update->tries_left = als_core_get_tries_left (self);
   update->peer_name = g_strdup (self->peer_name);

@@ -98,6 +98,8 @@ struct _Call
   GPtrArray *files;  /* nullable */
   int64_t interval_us;
   AlsMailbox *calls; /* of the last call: nullable */
+  AlsInvitationOffer *offer; /* nullable */
+  char *text;                /* nullable; secret */
 };
 
 static void
@@ -108,6 +110,8 @@ call_free (gpointer data)
   als_code_clear (&call->code);
   g_clear_pointer (&call->files, g_ptr_array_unref);
   g_clear_pointer (&call->calls, als_mailbox_unref);
+  g_clear_pointer (&call->offer, als_invitation_offer_free);
+  als_code_wipe_string (call->text);
   g_free (call);
 }
 
@@ -137,6 +141,15 @@ call_core (AlsVisit *self, void (*func) (Call *call), const Call *template)
 
 static void invite_call (Call *call) { als_visit_core_invite (call->core); }
 static void join_call (Call *call) { als_visit_core_join (call->core, &call->code); }
+static void make_invitation_call (Call *call) { als_visit_core_make_invitation (call->core); }
+static void paste_reply_call (Call *call) { als_visit_core_paste_reply (call->core, call->text); }
+
+static void
+paste_invitation_call (Call *call)
+{
+  als_visit_core_paste_invitation (call->core, g_steal_pointer (&call->offer), call->text);
+}
+
 static void answer_call (Call *call) { als_visit_core_answer (call->core, call->number); }
 static void sharing_call (Call *call) { als_visit_core_set_sharing (call->core, call->number != 0); }
 static void files_call (Call *call) { als_visit_core_send_files (call->core, call->files); }
@@ -415,6 +428,69 @@ als_visit_join (AlsVisit *self, const char *text, GError **error)
   begin (self);
   call_core (self, join_call, &call);
   als_code_clear (&call.code);
+  return TRUE;
+}
+
+void
+als_visit_make_invitation (AlsVisit *self)
+{
+  Call call = { 0 };
+
+  begin (self);
+  call_core (self, make_invitation_call, &call);
+}
+
+AlsVisitText
+als_visit_classify_text (const char *text)
+{
+  switch (als_invitation_text_classify (text))
+    {
+    case ALS_INVITATION_TEXT_INVITATION: return ALS_VISIT_TEXT_INVITATION;
+    case ALS_INVITATION_TEXT_REPLY: return ALS_VISIT_TEXT_REPLY;
+    default: return ALS_VISIT_TEXT_OTHER;
+    }
+}
+
+gboolean
+als_visit_paste_invitation (AlsVisit *self, const char *text, const char *digits, GError **error)
+{
+  Call call = { 0 };
+  g_autoptr (GError) reason = NULL;
+
+  if (!als_invitation_check_digits (digits))
+    {
+      g_set_error (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_CODE, "six digits are needed");
+      return FALSE;
+    }
+  /* This computer's clock may be wrong: whether the invitation is too old, the inviter knows. */
+  call.offer = als_invitation_offer_parse (text, 0, &reason);
+  if (call.offer == NULL)
+    {
+      g_set_error_literal (error, ALS_VISIT_ERROR, (int) als_core_invitation_error (reason),
+                           reason->message);
+      return FALSE;
+    }
+  call.text = g_strdup (digits);
+  begin (self);
+  call_core (self, paste_invitation_call, &call);
+  return TRUE;
+}
+
+gboolean
+als_visit_paste_reply (AlsVisit *self, const char *text, GError **error)
+{
+  Call call = { 0 };
+  g_autoptr (GError) reason = NULL;
+  g_autoptr (GBytes) bytes = als_invitation_text_decode (ALS_INVITATION_TEXT_REPLY, text, &reason);
+
+  if (bytes == NULL)
+    {
+      g_set_error_literal (error, ALS_VISIT_ERROR, (int) als_core_invitation_error (reason),
+                           reason->message);
+      return FALSE;
+    }
+  call.text = g_strdup (text);
+  call_core (self, paste_reply_call, &call);
   return TRUE;
 }
 

@@ -241,6 +241,76 @@ test_fifty_visits_at_once (void)
   g_unlink (source);
 }
 
+/* Two texts and six digits, and no server: both meet at a mark of the clock. */
+static void
+invite_by_text (Pair *pair, const char *digits_but)
+{
+  g_autofree char *digits = NULL;
+
+  als_visit_make_invitation (pair->inviter);
+  wait_for (als_visit_get_invitation (pair->inviter) != NULL);
+  g_assert_true (state_is (pair->inviter, ALS_VISIT_CODE_READY));
+  g_assert_cmpint (als_visit_classify_text (als_visit_get_invitation (pair->inviter)), ==,
+                   ALS_VISIT_TEXT_INVITATION);
+  digits = g_strdup (als_visit_get_code (pair->inviter));
+  g_assert_cmpuint (strlen (digits), ==, 6);
+  g_assert_null (strstr (als_visit_get_invitation (pair->inviter), digits));
+  if (digits_but != NULL)
+    digits[0] = digits[0] == '9' ? '0' : (char) (digits[0] + 1);
+  g_assert_true (als_visit_paste_invitation (pair->joiner, als_visit_get_invitation (pair->inviter), digits,
+                                             NULL));
+  wait_for (als_visit_get_reply (pair->joiner) != NULL);
+  g_assert_cmpint (als_visit_classify_text (als_visit_get_reply (pair->joiner)), ==, ALS_VISIT_TEXT_REPLY);
+  wait_for (state_is (pair->joiner, ALS_VISIT_LOOKING) && als_visit_get_next_mark_us (pair->joiner) > 0);
+}
+
+static Pair *
+text_pair_new (void)
+{
+  Pair *pair = pair_new (ALS_VISIT_FILES_ONLY);
+
+  als_visit_stop (pair->inviter);
+  wait_for (state_is (pair->inviter, ALS_VISIT_ENDED));
+  return pair;
+}
+
+static void
+test_invitation (void)
+{
+  Pair *pair = text_pair_new ();
+  g_autofree char *reply = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (als_visit_paste_invitation (pair->joiner, "hello", "123456", &error));
+  g_assert_error (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_INVITATION);
+  invite_by_text (pair, NULL);
+  g_clear_error (&error);
+  g_assert_false (als_visit_paste_reply (pair->inviter, als_visit_get_invitation (pair->inviter), &error));
+  g_assert_error (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_INVITATION);
+  reply = g_strdup_printf ("Here you are:\n%s\nBye", als_visit_get_reply (pair->joiner));
+  g_assert_true (als_visit_paste_reply (pair->inviter, reply, NULL));
+  wait_for (state_is (pair->inviter, ALS_VISIT_LOOKING));
+  g_assert_null (als_visit_get_invitation (pair->inviter));
+  wait_for (state_is (pair->inviter, ALS_VISIT_ACTIVE) && state_is (pair->joiner, ALS_VISIT_ACTIVE));
+  g_assert_cmpuint (als_visit_get_n_marks (pair->inviter), <=, 3);
+  /* What the two say to each other about paths goes through the session now. */
+  wait_for (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_TCP);
+  als_visit_stop (pair->inviter);
+  wait_for (ended_with (pair->joiner, ALS_VISIT_ERROR_PEER_LEFT));
+  pair_free (pair);
+}
+
+static void
+test_invitation_wrong_digits (void)
+{
+  Pair *pair = text_pair_new ();
+
+  invite_by_text (pair, "wrong");
+  g_assert_true (als_visit_paste_reply (pair->inviter, als_visit_get_reply (pair->joiner), NULL));
+  wait_for (ended_with (pair->inviter, ALS_VISIT_ERROR_WRONG_CODE));
+  pair_free (pair);
+}
+
 static void
 die_with_parent (gpointer user_data)
 {
@@ -273,6 +343,8 @@ main (int argc, char **argv)
   g_test_add_func ("/visit/stop-works-in-every-state", test_stop_in_every_state);
   g_test_add_func ("/visit/stop-works-while-joining", test_stop_while_joining);
   g_test_add_func ("/visit/fifty-visits-at-once-in-one-process", test_fifty_visits_at_once);
+  g_test_add_func ("/visit/an-invitation-needs-no-server", test_invitation);
+  g_test_add_func ("/visit/an-invitation-with-wrong-digits-is-over", test_invitation_wrong_digits);
   status = g_test_run ();
   g_subprocess_send_signal (server, SIGTERM);
   g_subprocess_wait (server, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "ui/als-connection-window.h"
 
 #include "ui/als-ui-format.h"
+#include "ui/als-ui-platform.h"
 
 #include <glib/gi18n.h>
 
@@ -265,6 +266,7 @@ static void
 add_network (AlsConnectionWindow *self, NetworkRow *network, const char *title)
 {
   network->row = g_object_new (ADW_TYPE_EXPANDER_ROW, "use-markup", FALSE, "title", title, NULL);
+  als_ui_name_lists (GTK_WIDGET (network->row), title);
   adw_preferences_group_add (self->networks_group, GTK_WIDGET (network->row));
 }
 

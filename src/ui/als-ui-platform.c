@@ -309,3 +309,13 @@ als_ui_choose_files (GtkWindow *parent, const char *title, AlsUiFilesFunc func, 
 {
   choose (parent, title, GTK_FILE_CHOOSER_ACTION_OPEN, NULL, func, object);
 }
+
+void
+als_ui_name_lists (GtkWidget *widget, const char *name)
+{
+  if (GTK_IS_LIST_BOX (widget) || ADW_IS_EXPANDER_ROW (widget))
+    gtk_accessible_update_property (GTK_ACCESSIBLE (widget), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+  for (GtkWidget *child = gtk_widget_get_first_child (widget); child != NULL;
+       child = gtk_widget_get_next_sibling (child))
+    als_ui_name_lists (child, name);
+}

@@ -24,6 +24,8 @@ gboolean als_ui_can_capture_screen  (GdkDisplay *display);
 void     als_ui_prepare_dialog      (GtkWindow *dialog);
 /* The page of STACK with NAME; the others are hidden from screen readers, too. */
 void     als_ui_show_stack_page     (GtkStack *stack, const char *name);
+/* Screen readers are told NAME of WIDGET and of the lists below it, which libadwaita 1.2 leaves without one. */
+void     als_ui_name_lists          (GtkWidget *widget, const char *name);
 /* The whole text of a label that may be cut off. */
 void     als_ui_show_text_as_tooltip (GtkLabel *label);
 

@@ -522,10 +522,11 @@ test_router_that_never_answers (void)
   als_wait_until (als_port_mapper_is_settled (mapper));
   g_assert_cmpint (g_get_monotonic_time () - start_us, <, 6 * G_USEC_PER_SEC);
   g_assert_cmpint (als_port_mapper_get_problem (mapper), ==, ALS_PORT_MAP_PROBLEM_SILENCE);
+  /* There is nothing to give back, so nothing is waited for. */
   start_us = g_get_monotonic_time ();
   g_object_unref (mapper);
   als_port_mapper_flush ();
-  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 2100 * 1000);
+  g_assert_cmpint (g_get_monotonic_time () - start_us, <, 500 * 1000);
 }
 
 static void

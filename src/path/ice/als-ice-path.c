@@ -231,6 +231,8 @@ als_ice_path_class_init (AlsIcePathClass *klass)
 {
   AlsPathClass *path_class = ALS_PATH_CLASS (klass);
 
+  /* Known before there is a second thread: G_DEFINE_QUARK () has no lock. */
+  als_path_error_quark ();
   path_class->start = als_ice_path_start;
   path_class->remote_message = als_ice_path_remote_message;
   path_class->close = als_ice_path_close;

@@ -113,7 +113,8 @@ give_up_series (AlsPcpClient *self, int64_t now_us)
 {
   if (self->is_leaving)
     {
-      if (self->n_sent < LEAVE_SENDS)
+      /* Who never answered will not do so now. */
+      if (self->n_sent < (self->was_answered ? LEAVE_SENDS : 1))
         return FALSE;
       end (self);
       return TRUE;
@@ -144,7 +145,7 @@ als_pcp_client_poll (AlsPcpClient *self, int64_t now_us)
   if (now_us < self->due_us || self->due_us == INT64_MAX || give_up_series (self, now_us))
     return NULL;
   self->wait_us = next_wait (self);
-  self->due_us = now_us + self->wait_us;
+  self->due_us = now_us + (self->is_leaving && !self->was_answered ? 0 : self->wait_us);
   self->n_sent++;
   self->was_asked = TRUE;
   self->address_due = self->config.version == ALS_PCP_NAT_PMP && !self->is_leaving;
@@ -251,6 +252,7 @@ als_pcp_client_receive (AlsPcpClient *self, const AlsPcpResponse *response, int6
       || (self->config.version == ALS_PCP_PCP
           && memcmp (response->nonce, self->config.nonce, sizeof response->nonce) != 0))
     return FALSE;
+  self->was_answered = TRUE;
   if (self->is_leaving)
     {
       /* An answer to an earlier request is none to this one. */

@@ -48,6 +48,7 @@ typedef struct
   AlsPcpState state;
   AlsPcpResult result;      /* of the last answer; SUCCESS before */
   gboolean was_asked;       /* a request left: the router may hold a mapping */
+  gboolean was_answered;    /* and it spoke to us */
   gboolean is_leaving;
   AlsStunAddress external;  /* MAPPED; afterwards what is wished for again */
   AlsStunAddress router;    /* NAT-PMP: its external address as told apart; NONE: not yet */
@@ -69,7 +70,8 @@ gboolean    als_pcp_client_receive      (AlsPcpClient *self, const AlsPcpRespons
                                          int64_t now_us);
 /* The router forgot it, as the epoch tells: asked for anew, what is known holds until it answers. */
 void        als_pcp_client_state_lost   (AlsPcpClient *self, int64_t now_us);
-/* Gives it back. Nothing is sent if it was never asked for, and three requests at the most. */
+/* Gives it back. Nothing is sent if it was never asked for, one request if nobody ever answered, and three
+ * at the most. */
 void        als_pcp_client_leave        (AlsPcpClient *self, int64_t now_us);
 int64_t     als_pcp_client_get_deadline (const AlsPcpClient *self);
 

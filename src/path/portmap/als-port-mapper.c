@@ -7,6 +7,7 @@
 
 #include "path/portmap/als-port-mapper.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/als-deadline-source.h"
 #include "path/als-network-watch.h"
@@ -135,7 +136,12 @@ detach_router (AlsPcpRouter *router)
 static void
 leave_network (AlsPortMapper *self)
 {
+  static gsize is_registered;
   Leaver *leaver = g_new0 (Leaver, 1);
+
+  /* Nobody who ends the process has to think of it. */
+  if (g_once_init_enter (&is_registered))
+    g_once_init_leave (&is_registered, 1 + (gsize) (atexit (als_port_mapper_flush) != 0));
 
   leaver->upnp = g_steal_pointer (&self->upnp);
   if (leaver->upnp != NULL)

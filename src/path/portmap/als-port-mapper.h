@@ -57,8 +57,8 @@ void           als_port_mapper_network_changed (AlsPortMapper *self);
 /* Removes the mappings in the background, within 2 s; not even the thread's main loop is needed for it. No
  * signal after it returns. Idempotent. */
 void           als_port_mapper_close          (AlsPortMapper *self);
-/* Waits until all closed mappers of the process have removed theirs, 2 s at the most: before it ends. Any
- * thread. */
+/* Waits until all closed mappers of the process have removed theirs, 2 s at the most. exit () does so by
+ * itself. Any thread. */
 void           als_port_mapper_flush          (void);
 const char    *als_port_map_problem_to_string (AlsPortMapProblem problem);
 

@@ -25,6 +25,7 @@ struct _AlsUpnpClient
   GSubprocess *program;
   int fd;                 /* a socket to its standard input and output */
   GSource *source;
+  gboolean is_ready;      /* it found a router: something may be mapped */
   gboolean has_ended;
   char line[MAX_LINE_BYTES];
   size_t line_len;
@@ -79,6 +80,7 @@ handle_line (AlsUpnpClient *self, const char *line)
       end (self);
       return;
     }
+  self->is_ready = TRUE;
   n = sscanf (line, "%7s %3s %5u %63s %5u", command, protocol, &port, ip, &external_port);
   is_tcp = strcmp (protocol, "tcp") == 0;
   if (n < 4 || port == 0 || port > G_MAXUINT16)
@@ -193,8 +195,13 @@ als_upnp_client_remove (AlsUpnpClient *self, gboolean is_tcp, uint16_t port)
 void
 als_upnp_client_detach (AlsUpnpClient *self)
 {
+  char unread;
+
   als_source_clear (&self->source);
-  shutdown (self->fd, SHUT_WR);
+  if (self->is_ready || recv (self->fd, &unread, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+    shutdown (self->fd, SHUT_WR);
+  else
+    g_subprocess_force_exit (self->program);
 }
 
 void

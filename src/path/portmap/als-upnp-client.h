@@ -26,7 +26,7 @@ AlsUpnpClient *als_upnp_client_new    (const AlsUpnpEvents *events, gpointer use
 void           als_upnp_client_add    (AlsUpnpClient *self, gboolean is_tcp, uint16_t port,
                                        uint32_t lease_s);
 void           als_upnp_client_remove (AlsUpnpClient *self, gboolean is_tcp, uint16_t port);
-/* No callback any more; the program begins to remove its mappings. Another thread may have the client from
+/* No callback any more; the program begins to remove its mappings, or ends if it has none. Another thread may have the client from
  * now on. */
 void           als_upnp_client_detach (AlsUpnpClient *self);
 /* Blocks until the program has ended, or LIMIT_US have passed and it was killed. */

@@ -610,6 +610,21 @@ test_leaving (void)
 }
 
 static void
+test_leaving_a_silent_router (void)
+{
+  World world;
+
+  world_init (&world, ALS_PCP_PCP);
+  run (&world, SECOND);
+  g_assert_cmpuint (world.n_sent, ==, 1);
+  als_pcp_client_leave (&world.client, world.now_us);
+  /* The answer may have been lost: once, and nothing is waited for. */
+  flush (&world);
+  g_assert_cmpuint (world.n_sent, ==, 2);
+  g_assert_cmpint (world.client.state, ==, ALS_PCP_OVER);
+}
+
+static void
 test_leaving_before_anything_was_asked (void)
 {
   World world;
@@ -650,6 +665,7 @@ main (int argc, char **argv)
   TEST ("pcp-client/nat-pmp-renewal-in-vain", test_nat_pmp_renewal_in_vain);
   TEST ("pcp-client/forgetful-router-is-asked-anew", test_forgetful_router_is_asked_anew);
   TEST ("pcp-client/leaving", test_leaving);
+  TEST ("pcp-client/leaving-a-silent-router", test_leaving_a_silent_router);
   TEST ("pcp-client/leaving-before-anything-was-asked", test_leaving_before_anything_was_asked);
 #undef TEST
   return g_test_run ();

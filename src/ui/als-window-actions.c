@@ -151,7 +151,14 @@ show_shortcuts_cb (GSimpleAction *action, GVariant *parameter, gpointer user_dat
   gtk_window_present (window);
 }
 
+static void
+without_server_cb (GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+  als_window_show_invitation (user_data);
+}
+
 static const GActionEntry actions[] = {
+  { "without-server", without_server_cb, NULL, NULL, NULL },
   { "copy-code", copy_code_cb, NULL, NULL, NULL },
   { "copy-link", copy_link_cb, NULL, NULL, NULL },
   { "copy-details", copy_details_cb, NULL, NULL, NULL },
@@ -215,6 +222,7 @@ als_window_update_actions (AlsWindow *self)
   set_enabled (self, "copy-code", has_code);
   set_enabled (self, "copy-link", has_code);
   set_enabled (self, "new-code", on_start);
+  set_enabled (self, "without-server", on_start);
   set_enabled (self, "copy-details", on_end);
   set_enabled (self, "start-over", on_end);
   set_enabled (self, "try-again", on_end);

@@ -25,6 +25,7 @@ struct _AlsWindow
   gboolean force_close;     /* the question about a running session was answered */
   GQueue offers;            /* of AlsVisitTransfer, owned: wait for their dialog */
   GtkWindow *offer_dialog;  /* weak, nullable */
+  GtkWindow *invitation;    /* weak, nullable: looks after a visit without a server until it is asked for */
   guint inhibit_cookie;
 
   AdwToastOverlay *toasts;
@@ -46,6 +47,15 @@ void als_window_start_over     (AlsWindow *self);
 void als_window_connect_to     (AlsWindow *self, const char *text);
 void als_window_cancel_join    (AlsWindow *self);
 void als_window_show_toast     (AlsWindow *self, const char *text);
+
+/* als-window-invitation.c */
+void     als_window_show_invitation  (AlsWindow *self);
+/* What VISIT does now is told in the invitation's dialog. */
+gboolean als_window_is_invitation    (AlsWindow *self, AlsVisit *visit);
+/* The handlers of als-window.c. */
+void     als_window_watch_invite     (AlsWindow *self, AlsVisit *visit);
+void     als_window_watch_join       (AlsWindow *self, AlsVisit *visit);
+void     als_window_drop_visit       (AlsWindow *self, AlsVisit **visit);
 
 /* als-window-actions.c */
 void als_window_install_actions (GtkWidgetClass *klass);

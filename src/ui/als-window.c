@@ -64,8 +64,8 @@ show_page (AlsWindow *self, const char *name)
 }
 
 /* Forgets a visit, and ends it if it has not. */
-static void
-drop_visit (AlsWindow *self, AlsVisit **visit)
+void
+als_window_drop_visit (AlsWindow *self, AlsVisit **visit)
 {
   g_autoptr (AlsVisit) dropped = g_steal_pointer (visit);
 
@@ -144,11 +144,11 @@ begin_session (AlsWindow *self, AlsVisit *visit)
   g_set_object (&self->session, visit);
   if (visit == self->join)
     {
-      drop_visit (self, &self->invite);
+      als_window_drop_visit (self, &self->invite);
       als_start_page_set_invite (self->start_page, NULL);
     }
   else
-    drop_visit (self, &self->join);
+    als_window_drop_visit (self, &self->join);
   als_wait_page_set_visit (self->wait_page, NULL);
   als_start_page_clear_code (self->start_page);
   als_session_page_set_visit (self->session_page, visit);
@@ -240,6 +240,8 @@ invite_changed_cb (AlsWindow *self)
 {
   g_autoptr (AlsVisit) invite = g_object_ref (self->invite);
 
+  if (als_window_is_invitation (self, invite))
+    return;
   if (als_visit_get_state (invite) != ALS_VISIT_ASKING)
     withdraw (self, NOTIFY_ASKING);
   switch (als_visit_get_state (invite))
@@ -266,13 +268,18 @@ invite_changed_cb (AlsWindow *self)
 }
 
 void
+als_window_watch_invite (AlsWindow *self, AlsVisit *visit)
+{
+  g_signal_connect_swapped (visit, "notify::state", G_CALLBACK (invite_changed_cb), self);
+  g_signal_connect_swapped (visit, "notify::code", G_CALLBACK (als_window_update_actions), self);
+}
+
+void
 als_window_start_invite (AlsWindow *self)
 {
-  drop_visit (self, &self->invite);
+  als_window_drop_visit (self, &self->invite);
   self->invite = als_ui_visit_new (self->settings);
-  g_signal_connect_swapped (self->invite, "notify::state", G_CALLBACK (invite_changed_cb), self);
-  g_signal_connect_swapped (self->invite, "notify::code", G_CALLBACK (als_window_update_actions),
-                            self);
+  als_window_watch_invite (self, self->invite);
   als_start_page_set_invite (self->start_page, self->invite);
   als_visit_invite (self->invite);
   als_window_update_actions (self);
@@ -282,13 +289,13 @@ als_window_start_invite (AlsWindow *self)
 static void
 settings_changed_cb (AlsWindow *self)
 {
-  if (self->invite != NULL && self->session == NULL &&
+  if (self->invite != NULL && self->session == NULL && self->invitation == NULL &&
       (als_visit_get_state (self->invite) <= ALS_VISIT_CODE_READY ||
        als_visit_get_state (self->invite) == ALS_VISIT_ENDED))
     als_window_start_invite (self);
   if (self->join != NULL && als_visit_get_state (self->join) == ALS_VISIT_ENDED &&
       self->session == NULL)
-    drop_visit (self, &self->join);
+    als_window_drop_visit (self, &self->join);
 }
 
 /* The joining side ---------------------------------------------------------------------------- */
@@ -331,6 +338,8 @@ join_changed_cb (AlsWindow *self)
 {
   g_autoptr (AlsVisit) join = g_object_ref (self->join);
 
+  if (als_window_is_invitation (self, join))
+    return;
   switch (als_visit_get_state (join))
     {
     case ALS_VISIT_REACHING_SERVER:
@@ -356,6 +365,12 @@ join_changed_cb (AlsWindow *self)
 }
 
 void
+als_window_watch_join (AlsWindow *self, AlsVisit *visit)
+{
+  g_signal_connect_swapped (visit, "notify::state", G_CALLBACK (join_changed_cb), self);
+}
+
+void
 als_window_connect_to (AlsWindow *self, const char *text)
 {
   g_autoptr (GError) error = NULL;
@@ -367,7 +382,7 @@ als_window_connect_to (AlsWindow *self, const char *text)
   if (self->join == NULL)
     {
       self->join = als_ui_visit_new (self->settings);
-      g_signal_connect_swapped (self->join, "notify::state", G_CALLBACK (join_changed_cb), self);
+      als_window_watch_join (self, self->join);
     }
   /* The code of another window of ours is fine: that is how one tries both sides. */
   if (self->invite != NULL && als_visit_shows_code (self->invite, text))
@@ -404,9 +419,9 @@ als_window_start_over (AlsWindow *self)
   if (is_running (self->session))
     return;
   if (self->session != NULL && self->session == self->invite)
-    drop_visit (self, &self->invite);
+    als_window_drop_visit (self, &self->invite);
   g_clear_object (&self->session);
-  drop_visit (self, &self->join);
+  als_window_drop_visit (self, &self->join);
   als_end_page_set_visit (self->end_page, NULL, FALSE);
   als_wait_page_set_visit (self->wait_page, NULL);
   if (self->invite == NULL || als_visit_get_state (self->invite) == ALS_VISIT_ENDED)
@@ -512,10 +527,11 @@ als_window_dispose (GObject *object)
   if (self->session != NULL)
     als_window_unwatch_transfers (self, self->session);
   g_clear_object (&self->session);
-  drop_visit (self, &self->invite);
-  drop_visit (self, &self->join);
+  als_window_drop_visit (self, &self->invite);
+  als_window_drop_visit (self, &self->join);
   g_queue_clear_full (&self->offers, g_object_unref);
   g_clear_weak_pointer (&self->offer_dialog);
+  g_clear_weak_pointer (&self->invitation);
   g_clear_object (&self->settings);
   G_OBJECT_CLASS (als_window_parent_class)->dispose (object);
 }

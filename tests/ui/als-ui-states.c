@@ -390,6 +390,65 @@ connection_direct (AlsWindow *window)
   show_connection (window);
 }
 
+static GtkWindow *
+open_invitation (AlsWindow *window)
+{
+  start (window);
+  g_action_group_activate_action (G_ACTION_GROUP (window), "without-server", NULL);
+  return als_ui_top_window (window);
+}
+
+static void
+invitation_choose (AlsWindow *window)
+{
+  open_invitation (window);
+}
+
+/* The Nth button of the pages, in any language. */
+static void
+press_choice (GtkWindow *dialog, guint n)
+{
+  GtkWidget *box = gtk_stack_get_child_by_name (GTK_STACK (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_STACK, NULL)),
+                                                "choose");
+
+  for (GtkWidget *child = gtk_widget_get_first_child (box); child != NULL; child = gtk_widget_get_next_sibling (child))
+    if (GTK_IS_BUTTON (child) && n-- == 0)
+      {
+        g_signal_emit_by_name (child, "clicked");
+        return;
+      }
+  g_assert_not_reached ();
+}
+
+static void
+invitation_made (AlsWindow *window)
+{
+  GtkWindow *dialog = open_invitation (window);
+
+  press_choice (dialog, 0);
+  als_fake_visit_set_invitation (als_window_get_invite (window), "607 154");
+  als_fake_visit_set_state (als_window_get_invite (window), ALS_VISIT_CODE_READY);
+}
+
+static void
+invitation_trying (AlsWindow *window)
+{
+  g_autoptr (GError) error = NULL;
+
+  invitation_made (window);
+  als_visit_paste_reply (als_window_get_invite (window), ALS_FAKE_REPLY, &error);
+  g_assert_no_error (error);
+  /* In the middle of a second, so that each picture says the same. */
+  als_fake_visit_set_marks (als_window_get_invite (window), 3,
+                            g_get_monotonic_time () + 6500 * G_TIME_SPAN_MILLISECOND, FALSE);
+}
+
+static void
+invitation_got (AlsWindow *window)
+{
+  press_choice (open_invitation (window), 1);
+}
+
 const AlsUiState als_ui_states[] = {
   { "start", start },
   { "start-this-machine", start_this_machine },
@@ -425,6 +484,10 @@ const AlsUiState als_ui_states[] = {
   { "end-server", end_server },
   { "ask-close", ask_close },
   { "preferences", preferences },
+  { "invitation-choose", invitation_choose },
+  { "invitation-made", invitation_made },
+  { "invitation-trying", invitation_trying },
+  { "invitation-got", invitation_got },
   { "shortcuts", shortcuts },
   { "about", about },
 };

@@ -758,6 +758,131 @@ test_drop_sends_files_and_leaves_folders_out (void)
   close_window (window);
 }
 
+/* Without a server ---------------------------------------------------------------------------- */
+
+static void
+fill_clipboard (AlsWindow *window, const char *text)
+{
+  gdk_clipboard_set_text (gtk_widget_get_clipboard (GTK_WIDGET (window)), text);
+}
+
+/* Pasting takes turns of the main loop. */
+static void
+press_paste (GtkWindow *dialog, const char *label, const char *until)
+{
+  press (dialog, label);
+  while (!shows (dialog, GTK_TYPE_LABEL, until))
+    g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+test_invitation_goes_step_by_step (void)
+{
+  AlsWindow *window = open_window ();
+  g_autofree char *copied = NULL;
+  GtkWindow *dialog;
+  AlsVisit *visit;
+
+  enter_state (window, "invitation-choose");
+  dialog = als_ui_top_window (window);
+  press (dialog, "Make an Invitation");
+  visit = als_window_get_invite (window);
+  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Copy Invitation")));
+  als_fake_visit_set_invitation (visit, "607 154");
+  als_fake_visit_set_state (visit, ALS_VISIT_CODE_READY);
+  settle ();
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "607 154"));
+  press (dialog, "Copy Invitation");
+  copied = read_clipboard (window);
+  g_assert_cmpstr (copied, ==, ALS_FAKE_INVITATION);
+  /* One's own text is still there: an easy mistake. */
+  press_paste (dialog, "Paste Reply",
+               "That is an invitation, perhaps your own. Paste the reply that the other person sent.");
+  g_assert_null (als_fake_visit_get_pasted (visit));
+  fill_clipboard (window, "Hello,\n" ALS_FAKE_REPLY "\nBye");
+  press_paste (dialog, "Paste Reply", "Both computers try together now…");
+  g_assert_nonnull (strstr (als_fake_visit_get_pasted (visit), ALS_FAKE_REPLY));
+  als_fake_visit_set_marks (visit, 2, g_get_monotonic_time () + 6500 * G_TIME_SPAN_MILLISECOND, TRUE);
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Both computers try together in 7 seconds"));
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "2 tries so far."));
+  /* They met: the question comes as with any code. */
+  als_fake_visit_set_state (visit, ALS_VISIT_ASKING);
+  settle ();
+  g_assert_true (als_window_get_invite (window) == visit);
+  g_assert_true (ALS_IS_CONSENT_DIALOG (als_ui_top_window (window)));
+  close_window (window);
+}
+
+static void
+test_invitation_is_answered_step_by_step (void)
+{
+  AlsWindow *window = open_window ();
+  g_autofree char *copied = NULL;
+  GtkWindow *dialog;
+  GtkWidget *digits;
+  AlsVisit *visit;
+
+  enter_state (window, "invitation-got");
+  dialog = als_ui_top_window (window);
+  fill_clipboard (window, "nothing of ours");
+  press_paste (dialog, "Paste Invitation",
+               "There is no invitation in what you copied. Copy the other person’s whole message.");
+  fill_clipboard (window, ALS_FAKE_REPLY);
+  press_paste (dialog, "Paste Invitation", "That is a reply. Paste the invitation that the other person sent.");
+  fill_clipboard (window, ALS_FAKE_INVITATION);
+  press_paste (dialog, "Paste Invitation", "The invitation is complete");
+  digits = als_ui_find (GTK_WIDGET (dialog), ADW_TYPE_ENTRY_ROW, "2. Their Six Digits");
+  gtk_editable_set_text (GTK_EDITABLE (digits), "607 15");
+  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Make Reply")));
+  gtk_editable_set_text (GTK_EDITABLE (digits), "607154");
+  press (dialog, "Make Reply");
+  visit = als_window_get_join (window);
+  g_assert_cmpstr (als_fake_visit_get_digits (visit), ==, "607154");
+  als_fake_visit_set_reply (visit);
+  settle ();
+  press (dialog, "Copy Reply");
+  copied = read_clipboard (window);
+  g_assert_cmpstr (copied, ==, ALS_FAKE_REPLY);
+  als_fake_visit_set_state (visit, ALS_VISIT_ASKING);
+  settle ();
+  g_assert_true (als_ui_top_window (window) == GTK_WINDOW (window));
+  g_assert_cmpstr (get_page (window), ==, "wait");
+  close_window (window);
+}
+
+static void
+test_invitation_that_fails_says_why (void)
+{
+  AlsWindow *window = open_window ();
+  GtkWindow *dialog;
+
+  enter_state (window, "invitation-trying");
+  dialog = als_ui_top_window (window);
+  als_fake_visit_end (als_window_get_invite (window), ALS_VISIT_ERROR_NO_WAY);
+  settle ();
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL,
+                        "Both computers tried many times at the same moment, and nothing came through. Use a "
+                        "rendezvous server, or another network on one side."));
+  close_window (window);
+}
+
+static void
+test_closed_invitation_gives_a_code_again (void)
+{
+  AlsWindow *window = open_window ();
+  g_autoptr (AlsVisit) visit = NULL;
+
+  enter_state (window, "invitation-trying");
+  visit = g_object_ref (als_window_get_invite (window));
+  gtk_window_close (als_ui_top_window (window));
+  settle ();
+  g_assert_true (als_window_get_invite (window) != visit);
+  g_assert_cmpint (als_visit_get_state (visit), ==, ALS_VISIT_ENDED);
+  g_assert_cmpstr (get_page (window), ==, "start");
+  g_assert_true (shows (GTK_WINDOW (window), GTK_TYPE_LABEL, ALS_FAKE_CODE));
+  close_window (window);
+}
+
 /* Settings ------------------------------------------------------------------------------------ */
 
 static void
@@ -966,6 +1091,10 @@ main (int argc, char *argv[])
   g_test_add_func ("/ui/settings/allowed-paths-are-obeyed-at-once",
                    test_allowed_paths_are_obeyed_at_once);
   g_test_add_func ("/ui/settings/new-server-makes-a-new-code", test_new_server_makes_a_new_code);
+  g_test_add_func ("/ui/invitation/goes-step-by-step", test_invitation_goes_step_by_step);
+  g_test_add_func ("/ui/invitation/is-answered-step-by-step", test_invitation_is_answered_step_by_step);
+  g_test_add_func ("/ui/invitation/that-fails-says-why", test_invitation_that_fails_says_why);
+  g_test_add_func ("/ui/invitation/closed-one-gives-a-code-again", test_closed_invitation_gives_a_code_again);
   g_test_add_func ("/ui/settings/ice-servers-are-checked-and-used", test_ice_servers_are_checked_and_used);
   g_test_add_func ("/ui/settings/server-addresses", test_server_addresses);
   g_test_add_func ("/ui/words/every-error-has-its-own-sentence",

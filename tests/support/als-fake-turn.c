@@ -127,13 +127,15 @@ succeed (Connection *self, const AlsStunMessage *request)
 {
   g_auto (AlsStunBuilder) builder = { 0 };
   AlsStunAddress relayed;
-  uint32_t lifetime = 600;
+  uint32_t granted = self->server->lifetime_s != 0 ? self->server->lifetime_s : 600;
+  uint32_t lifetime = granted;
 
   als_stun_builder_init (&builder, ALS_STUN_SUCCESS, request->method, request->transaction);
   if (request->method == ALS_STUN_BINDING || request->method == ALS_STUN_ALLOCATE)
     add_mapped (self, &builder);
   if (request->method == ALS_STUN_REFRESH)
     als_stun_message_get_u32 (request, ALS_STUN_LIFETIME, &lifetime);
+  lifetime = MIN (lifetime, granted);
   if (request->method == ALS_STUN_REFRESH || request->method == ALS_STUN_ALLOCATE)
     als_stun_builder_add_u32 (&builder, ALS_STUN_LIFETIME, lifetime);
   if (request->method == ALS_STUN_ALLOCATE)

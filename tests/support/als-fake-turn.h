@@ -30,6 +30,7 @@ typedef struct
   AlsFakeTurnManner manner;
   guint code;
   AlsStunAddress alternate;
+  guint lifetime_s;          /* of allocations; 0: 600 */
   const char *password;      /* NULL: "secret". For the user "user" in the realm "fake" */
   AlsStunAddress endpoint;   /* what everybody's is; family NONE: as it is seen */
   /* what was seen */

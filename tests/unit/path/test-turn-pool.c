@@ -289,6 +289,26 @@ test_hung_up (void)
 }
 
 static void
+test_lost_allocation (void)
+{
+  Fixture fixture;
+
+  fixture_init (&fixture, ALS_FAKE_TURN_HONEST);
+  fixture.server.lifetime_s = 1;
+  fixture_start (&fixture);
+  fixture_settle (&fixture);
+  g_assert_cmpuint (count_allocated (fixture.pool), ==, 1);
+  /* The server does not know of it any more when it is to be refreshed. */
+  fixture.server.manner = ALS_FAKE_TURN_REFUSES;
+  fixture.server.code = 437;
+  als_wait_until (count_allocated (fixture.pool) == 0);
+  fixture.server.manner = ALS_FAKE_TURN_HONEST;
+  als_wait_until (count_allocated (fixture.pool) == 1);
+  g_assert_cmpuint (fixture.server.n_connections, ==, 2);
+  fixture_clear (&fixture);
+}
+
+static void
 test_quota (void)
 {
   Fixture fixture;
@@ -431,6 +451,7 @@ main (int argc, char **argv)
   g_test_add_func ("/path/turn-pool/a-circle-of-redirections-ends", test_sent_round);
   g_test_add_func ("/path/turn-pool/a-server-may-relay-ipv6-only", test_only_ipv6);
   g_test_add_func ("/path/turn-pool/a-lost-server-comes-back", test_hung_up);
+  g_test_add_func ("/path/turn-pool/a-lost-allocation-is-made-anew", test_lost_allocation);
   g_test_add_func ("/path/turn-pool/a-reached-quota-is-asked-again-later", test_quota);
   g_test_add_func ("/path/turn-pool/both-families-side-by-side", test_both_families);
   g_test_add_func ("/path/turn-pool/a-stun-server-is-asked-for-endpoints-only", test_stun_server);

@@ -29,6 +29,8 @@ ROUND_TRIPS_MS = 50
 GROWTH_MB = 16
 # On each path, at most; decided by chance.
 MAX_STAY_S = 0.2
+# A path found much worse than another is not chosen again for a minute.
+BAN_S = 60
 UDP_KINDS = ("direct-udp", "turn-udp")
 
 
@@ -122,10 +124,10 @@ def run(lab, server, switches, kinds, with_cuts):
                 lambda got, want="signal-relay" if back else kind: got == want)
             if not wanted(kind_now(cli)):
                 try:
-                    cli.wait("path", 60, after=mark, kind=wanted)
+                    cli.wait("path", BAN_S + 30, after=mark, kind=wanted)
                 except Failure:
                     raise Failure(f"change {number}, {cli.name}: " + ("UDP is cut and not left" if is_cut else
-                                  f"from {kind_now(cli)} to {'signal-relay' if back else kind} in 60 s: no; "
+                                  f"from {kind_now(cli)} to {'signal-relay' if back else kind}: no; "
                                   f"{cli.stderr()}")) from None
         if is_cut:
             home.set(udp=1)
@@ -153,6 +155,7 @@ def run(lab, server, switches, kinds, with_cuts):
             raise Failure(f"{cli.name} ended with {end}")
     settled = memory[len(memory) // 4]
     growth = [round(last - first, 1) for first, last in zip(settled, memory[-1])]
+    held_back = sum(t > BAN_S / 2 for t, _ in took)
     chosen = sorted(t for t, is_cut in took if not is_cut)
     cut = sorted(t for t, is_cut in took if is_cut)
     return {
@@ -161,7 +164,7 @@ def run(lab, server, switches, kinds, with_cuts):
         "switch_s_p50": round(quantile(chosen, 0.5), 3), "switch_s_max": round(chosen[-1], 3),
         "cut_noticed_s_p50": round(quantile(cut, 0.5), 3) if cut else None,
         "cut_noticed_s_max": round(cut[-1], 3) if cut else None,
-        "round_trips": measured, "memory_mb": memory, "growth_mb": growth,
+        "held_back": held_back, "round_trips": measured, "memory_mb": memory, "growth_mb": growth,
         "is_flat": all(mb <= GROWTH_MB for mb in growth),
     }
 

@@ -12,7 +12,6 @@
 #include <glib-unix.h>
 #include <glib/gi18n.h>
 #include <json-glib/json-glib.h>
-#include <string.h>
 
 #include "cli/als-cli-settings.h"
 #include "cli/als-server-check.h"
@@ -66,33 +65,10 @@ add_server (Diagnose *self, AlsPathServer *server)
   g_ptr_array_add (self->servers, server);
 }
 
-/* HOST, HOST:PORT, or with a scheme. */
-static gboolean
-add_given (Diagnose *self)
-{
-  for (guint i = 0; self->stun != NULL && self->stun[i] != NULL; i++)
-    {
-      g_autofree char *uri = g_str_has_prefix (self->stun[i], "stun:")
-                               ? g_strdup (self->stun[i]) : g_strconcat ("stun:", self->stun[i], NULL);
-      g_autoptr (GError) error = NULL;
-      AlsPathServer *server = als_ice_uri_parse (uri, &error);
-
-      if (server == NULL)
-        {
-          g_autofree char *sentence = als_connection_describe_bad_server (uri, error);
-
-          g_printerr ("%s\n", sentence);
-          return FALSE;
-        }
-      add_server (self, server);
-    }
-  return TRUE;
-}
-
 static void
-add_from_settings (Diagnose *self)
+add_known (Diagnose *self)
 {
-  GStrv list = als_cli_settings_get_ice_servers ();
+  GStrv list = als_cli_settings_get_ice_servers (self->stun);
 
   for (guint i = 0; list[i] != NULL; i++)
     {
@@ -100,9 +76,8 @@ add_from_settings (Diagnose *self)
 
       if (server != NULL)
         add_server (self, server);
-      memset (list[i], 0, strlen (list[i]));
     }
-  g_strfreev (list);
+  als_cli_settings_free_ice_servers (list);
 }
 
 static void
@@ -390,10 +365,10 @@ als_cli_diagnose (int argc, char **argv)
     g_printerr ("%s\n", error->message);
   else if (argc > 1)
     g_printerr ("%s\n", _("This command takes no arguments."));
-  else if (add_given (&self))
+  else if (als_cli_check_stun (self.stun))
     {
       choose_rendezvous_servers (&self);
-      add_from_settings (&self);
+      add_known (&self);
       exit = run (&self);
     }
   g_ptr_array_unref (self.servers);

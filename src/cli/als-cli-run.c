@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "cli/als-cli.h"
+#include "cli/als-cli-settings.h"
 
 #include <gio/gunixinputstream.h>
 #include <glib-unix.h>
@@ -24,6 +25,8 @@
 /* An inviter that cannot reach its server gives up, here; the window goes on trying. */
 #define SERVER_LIMIT_S 20
 #define MAX_CODE_CHARS 200
+/* Of a pasted text, with what a chat puts around it. */
+#define MAX_TEXT_BYTES (16 * 1024)
 #define MAX_SAMPLES 100000
 
 typedef struct
@@ -45,6 +48,8 @@ typedef struct
   gint64 shown_rtt_us;
   guint n_done, n_failed;    /* transfers */
   GError *transfer_error;
+  GString *reply;            /* what was read of the reply to our invitation; NULL: none is waited for */
+  guint shown_marks;
   guint server_limit_id;
   guint screen_id;
   guint last_frames;
@@ -224,6 +229,8 @@ command (Cli *self, const char *line)
     g_printerr (_ ("unknown command “%s”; there are: paths LIST, send FILE, stop\n"), line);
 }
 
+static void take_reply_line (Cli *self, const char *line);
+
 static void
 line_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -234,6 +241,11 @@ line_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Question *question;
 
   self->is_reading = FALSE;
+  if (self->reply != NULL)
+    {
+      take_reply_line (self, line);
+      return;
+    }
   if (self->options->commands)
     {
       if (line == NULL)
@@ -560,7 +572,7 @@ show_code_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
   const char *code = als_visit_get_code (visit);
   JsonBuilder *builder;
 
-  if (code == NULL || g_strcmp0 (code, self->shown_code) == 0)
+  if (code == NULL || g_strcmp0 (code, self->shown_code) == 0 || self->options->invitation)
     return;
   als_code_wipe_string (self->shown_code);
   self->shown_code = g_strdup (code);
@@ -578,6 +590,93 @@ show_code_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
     say (self, _ ("No rendezvous server is set (--server): this code works on this computer only."));
   else if (als_visit_get_reach (visit) == ALS_VISIT_REACH_NETWORK)
     say (self, _ ("No rendezvous server is set (--server): this code works in this network only."));
+}
+
+/* --- invitations without a server ------------------------------------------------------ */
+
+/* Texts go to standard output, so that they can be piped on; words to standard error. */
+static void
+show_text (Cli *self, const char *event, const char *words, const char *text, const char *digits)
+{
+  JsonBuilder *builder = event_begin (event);
+
+  event_text (builder, "text", text);
+  if (digits != NULL)
+    event_text (builder, "digits", digits);
+  event_end (self, builder);
+  if (self->options->json)
+    return;
+  say (self, "%s", words);
+  printf ("%s\n", text);
+  fflush (stdout);
+}
+
+static void
+invitation_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
+{
+  const char *text = als_visit_get_invitation (visit);
+  const char *digits = als_visit_get_code (visit);
+
+  if (text == NULL || digits == NULL || self->reply != NULL || self->has_ended)
+    return;
+  show_text (self, "invitation", _ ("Send this invitation by any chat:"), text, digits);
+  say (self, _ ("Say these six digits aloud, and never write them: %s"), digits);
+  say (self, "%s", _ ("Paste the reply here:"));
+  self->reply = g_string_new (NULL);
+  read_more (self);
+}
+
+/* LINE: (nullable): NULL at the end of the input. Chats break lines. */
+static void
+take_reply_line (Cli *self, const char *line)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (line == NULL)
+    {
+      als_visit_stop (self->visit);
+      return;
+    }
+  g_string_append (self->reply, line);
+  g_string_append_c (self->reply, '\n');
+  if (als_visit_classify_text (self->reply->str) == ALS_VISIT_TEXT_REPLY)
+    {
+      if (als_visit_paste_reply (self->visit, self->reply->str, &error))
+        {
+          g_string_free (g_steal_pointer (&self->reply), TRUE);
+          if (self->options->commands)
+            read_more (self);
+          return;
+        }
+      say (self, "%s", _ ("That is not the reply to this invitation. Paste the whole message once more."));
+      g_string_truncate (self->reply, 0);
+    }
+  else if (self->reply->len > MAX_TEXT_BYTES)
+    g_string_truncate (self->reply, 0);
+  read_more (self);
+}
+
+static void
+reply_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
+{
+  if (als_visit_get_reply (visit) != NULL && !self->has_ended)
+    show_text (self, "reply", _ ("Send this reply back:"), als_visit_get_reply (visit), NULL);
+}
+
+static void
+marks_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
+{
+  guint n = als_visit_get_n_marks (visit);
+  JsonBuilder *builder;
+
+  if (n == self->shown_marks || self->has_ended)
+    return;
+  self->shown_marks = n;
+  builder = event_begin ("mark");
+  event_int (builder, "n", n);
+  event_end (self, builder);
+  if (n > 0)
+    say (self, _ ("Try %u together…"), n);
 }
 
 static void
@@ -747,6 +846,74 @@ read_code (const AlsCliOptions *options)
   return code;
 }
 
+/* FALSE, for the caller to return. */
+static gboolean
+tell_failed_start (Cli *self, const GError *error)
+{
+  g_autofree char *sentence = als_cli_describe_error (error, 0);
+  JsonBuilder *builder = event_begin ("end");
+
+  self->exit = als_cli_exit_of_error (error);
+  event_text (builder, "reason", als_cli_reason_of_error (error));
+  event_text (builder, "message", sentence);
+  event_int (builder, "exit", self->exit);
+  event_end (self, builder);
+  say (self, "%s", sentence);
+  return FALSE;
+}
+
+/* An invitation out of FILE, up to its end, with whatever stands around it. (transfer full) (nullable) */
+static char *
+read_invitation (FILE *file)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  char buffer[1024];
+
+  while (text->len < MAX_TEXT_BYTES && fgets (buffer, sizeof buffer, file) != NULL)
+    {
+      g_string_append (text, buffer);
+      /* Only whole lines are judged: a text may be good before it is complete. */
+      if (g_str_has_suffix (buffer, "\n") && als_visit_classify_text (text->str) == ALS_VISIT_TEXT_INVITATION)
+        break;
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static gboolean
+begin_reply (Cli *self, GError **error)
+{
+  const char *path = self->options->invitation_file;
+  gboolean is_stdin = g_str_equal (path, "-");
+  FILE *file = is_stdin ? stdin : fopen (path, "re");
+  g_autofree char *text = NULL;
+  char digits[MAX_CODE_CHARS];
+  gboolean started;
+
+  if (file == NULL)
+    {
+      g_printerr (_ ("The file with the invitation, %s, cannot be read.\n"), path);
+      return FALSE;
+    }
+  /* Unbuffered: what follows is the digits, the questions' and commands'. */
+  setvbuf (stdin, NULL, _IONBF, 0);
+  text = read_invitation (file);
+  if (!is_stdin)
+    fclose (file);
+  if (!self->options->json)
+    {
+      fprintf (stderr, "%s ", _ ("The six digits that they say:"));
+      fflush (stderr);
+    }
+  if (fgets (digits, sizeof digits, stdin) == NULL)
+    {
+      g_printerr ("%s\n", _ ("No digits were given."));
+      return FALSE;
+    }
+  started = als_visit_paste_invitation (self->visit, text, g_strstrip (digits), error);
+  memset (digits, 0, sizeof digits);
+  return started;
+}
+
 static gboolean
 begin (Cli *self)
 {
@@ -756,8 +923,18 @@ begin (Cli *self)
 
   if (self->options->mode != ALS_CLI_RECEIVE)
     {
-      als_visit_invite (self->visit);
+      if (self->options->invitation)
+        als_visit_make_invitation (self->visit);
+      else
+        als_visit_invite (self->visit);
       return TRUE;
+    }
+  if (self->options->invitation_file != NULL)
+    {
+      started = begin_reply (self, &error);
+      if (!started && error == NULL)
+        self->exit = ALS_EXIT_USAGE;
+      return started || (error != NULL && tell_failed_start (self, error));
     }
   code = read_code (self->options);
   if (code == NULL)
@@ -767,19 +944,7 @@ begin (Cli *self)
     }
   started = als_visit_join (self->visit, code, &error);
   als_code_wipe_string (code);
-  if (!started)
-    {
-      g_autofree char *sentence = als_cli_describe_error (error, 0);
-      JsonBuilder *builder = event_begin ("end");
-
-      self->exit = als_cli_exit_of_error (error);
-      event_text (builder, "reason", als_cli_reason_of_error (error));
-      event_text (builder, "message", sentence);
-      event_int (builder, "exit", self->exit);
-      event_end (self, builder);
-      say (self, "%s", sentence);
-    }
-  return started;
+  return started || tell_failed_start (self, error);
 }
 
 int
@@ -788,6 +953,8 @@ als_cli_run (const AlsCliOptions *options)
   AlsVisitConfig config = { 0 };
   Cli self = { 0 };
   guint term_id, int_id;
+  GStrv ice_servers = als_cli_settings_get_ice_servers (options->stun);
+  g_auto (GStrv) ntp_servers = als_cli_settings_get_strv ("ntp-servers");
 
   self.options = options;
   self.is_tty = isatty (STDERR_FILENO);
@@ -803,11 +970,19 @@ als_cli_run (const AlsCliOptions *options)
   config.download_folder = options->folder;
   config.screen = options->test_pattern ? ALS_SCREEN_TEST_PATTERN : ALS_SCREEN_X11;
   config.display = options->display;
+  config.ice_servers = (const char *const *) ice_servers;
+  config.ntp_servers = (const char *const *) ntp_servers;
+  config.local_port = als_cli_settings_get_port ("local-port");
+  config.last_local_port = als_cli_settings_get_port ("last-local-port");
+  config.no_port_mapping = !als_cli_settings_get_boolean ("port-mapping");
   if (options->mode == ALS_CLI_SHARE)
     als_media_prepare ();
   self.visit = als_visit_new (&config);
   g_signal_connect (self.visit, "notify::state", G_CALLBACK (state_cb), &self);
   g_signal_connect (self.visit, "notify::code", G_CALLBACK (show_code_cb), &self);
+  g_signal_connect (self.visit, "notify::invitation", G_CALLBACK (invitation_cb), &self);
+  g_signal_connect (self.visit, "notify::reply", G_CALLBACK (reply_cb), &self);
+  g_signal_connect (self.visit, "notify::n-marks", G_CALLBACK (marks_cb), &self);
   g_signal_connect (self.visit, "notify::problem", G_CALLBACK (problem_cb), &self);
   g_signal_connect (self.visit, "notify::path-kind", G_CALLBACK (show_path_cb), &self);
   g_signal_connect (self.visit, "notify::rtt-us", G_CALLBACK (show_path_cb), &self);
@@ -819,7 +994,7 @@ als_cli_run (const AlsCliOptions *options)
   self.screen_id = g_timeout_add (500, screen_cb, &self);
   if (begin (&self))
     {
-      if (options->commands)
+      if (options->commands && !options->invitation)
         read_more (&self);
       g_main_loop_run (self.loop);
     }
@@ -837,6 +1012,9 @@ als_cli_run (const AlsCliOptions *options)
   g_object_unref (self.visit);
   g_queue_clear_full (&self.questions, (GDestroyNotify) question_free);
   als_code_wipe_string (self.shown_code);
+  if (self.reply != NULL)
+    g_string_free (self.reply, TRUE);
+  als_cli_settings_free_ice_servers (ice_servers);
   g_clear_object (&self.input);
   g_clear_error (&self.transfer_error);
   g_array_unref (self.samples);

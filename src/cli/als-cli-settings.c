@@ -7,6 +7,8 @@
 
 #include "cli/als-cli-settings.h"
 
+#include <string.h>
+
 #include "path/als-ice-uri.h"
 #include "visit/als-connection-report.h"
 
@@ -50,28 +52,69 @@ als_cli_settings_get_port (const char *key)
   return port;
 }
 
+/* (transfer full) */
+static char *
+make_stun_uri (const char *given)
+{
+  return g_str_has_prefix (given, "stun:") ? g_strdup (given) : g_strconcat ("stun:", given, NULL);
+}
+
+/* What is wrong with it is told. */
+static gboolean
+check_uri (const char *uri)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (AlsPathServer) server = als_ice_uri_parse (uri, &error);
+  g_autofree char *sentence = NULL;
+
+  if (server != NULL)
+    return TRUE;
+  sentence = als_connection_describe_bad_server (uri, error);
+  g_printerr ("%s\n", sentence);
+  return FALSE;
+}
+
+gboolean
+als_cli_check_stun (char **given)
+{
+  for (guint i = 0; given != NULL && given[i] != NULL; i++)
+    {
+      g_autofree char *uri = make_stun_uri (given[i]);
+
+      if (!check_uri (uri))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 GStrv
-als_cli_settings_get_ice_servers (void)
+als_cli_settings_get_ice_servers (char **given)
 {
   static const char *const keys[] = { "ice-servers", "last-ice-servers" };
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
+  for (guint i = 0; given != NULL && given[i] != NULL; i++)
+    {
+      g_autofree char *uri = make_stun_uri (given[i]);
+
+      g_strv_builder_add (builder, uri);
+    }
   for (guint k = 0; k < G_N_ELEMENTS (keys); k++)
     {
-      g_auto (GStrv) list = als_cli_settings_get_strv (keys[k]);
+      GStrv list = als_cli_settings_get_strv (keys[k]);
 
       for (guint i = 0; list[i] != NULL; i++)
-        {
-          g_autoptr (GError) error = NULL;
-          g_autoptr (AlsPathServer) server = als_ice_uri_parse (list[i], &error);
-          g_autofree char *sentence
-              = server == NULL ? als_connection_describe_bad_server (list[i], error) : NULL;
-
-          if (server != NULL)
-            g_strv_builder_add (builder, list[i]);
-          else
-            g_printerr ("%s\n", sentence);
-        }
+        if (check_uri (list[i]))
+          g_strv_builder_add (builder, list[i]);
+      als_cli_settings_free_ice_servers (list);
     }
   return g_strv_builder_end (builder);
+}
+
+void
+als_cli_settings_free_ice_servers (GStrv servers)
+{
+  for (guint i = 0; servers[i] != NULL; i++)
+    explicit_bzero (servers[i], strlen (servers[i]));
+  g_strfreev (servers);
 }

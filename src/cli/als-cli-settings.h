@@ -15,8 +15,12 @@ GStrv    als_cli_settings_get_strv     (const char *key);
 /* A key that is TRUE by default. */
 gboolean als_cli_settings_get_boolean  (const char *key);
 guint16  als_cli_settings_get_port     (const char *key);
-/* The user's STUN and TURN servers, and those known last, as als_ice_uri_parse () takes them; bad ones are
- * told and left out. Secret. (transfer full) */
-GStrv    als_cli_settings_get_ice_servers (void);
+/* GIVEN: (nullable): HOST, HOST:PORT or URIs, as on the command line. FALSE: one is none; it was told. */
+gboolean als_cli_check_stun            (char **given);
+/* Those GIVEN, the user's, and those known last, as als_ice_uri_parse () takes them; bad settings are told and
+ * left out. Secret. (transfer full) */
+GStrv    als_cli_settings_get_ice_servers  (char **given);
+/* Wipes them. */
+void     als_cli_settings_free_ice_servers (GStrv servers);
 
 G_END_DECLS

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "cli/als-cli.h"
+#include "cli/als-cli-settings.h"
 
 #include <glib/gi18n.h>
 #include <locale.h>
@@ -36,6 +37,8 @@ options_clear (AlsCliOptions *options)
 {
   g_clear_pointer (&options->files, g_ptr_array_unref);
   g_free (options->code_file);
+  g_free (options->invitation_file);
+  g_strfreev (options->stun);
   g_strfreev (options->servers);
   g_free (options->folder);
   g_free (options->name);
@@ -84,6 +87,7 @@ run_visit (AlsCliMode mode, int argc, char **argv)
   g_autoptr (GOptionContext) context = NULL;
   const GOptionEntry common[] = {
     { "server", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.servers, N_ ("Rendezvous server (ws:// or wss://); may be repeated"), N_ ("URL") },
+    { "stun", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.stun, N_ ("STUN server to ask; may be repeated"), N_ ("HOST[:PORT]") },
     { "listen", 0, 0, G_OPTION_ARG_NONE, &options.listen, N_ ("Without --server: let the private server be reached from the local network"), NULL },
     { "paths", 0, 0, G_OPTION_ARG_STRING, &paths, N_ ("Kinds of connection to use: signal-relay,turn-tcp,turn-udp,direct-udp,direct-tcp"), N_ ("LIST") },
     { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, N_ ("What the other side sees as your name"), N_ ("NAME") },
@@ -95,16 +99,21 @@ run_visit (AlsCliMode mode, int argc, char **argv)
     { "no-lan", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options.no_lan, NULL, NULL },
     { NULL },
   };
+#define INVITATION \
+  { "invitation", 0, 0, G_OPTION_ARG_NONE, &options.invitation, N_ ("Connect by an invitation instead of a server: prints a text to send, reads the reply from standard input"), NULL }
   const GOptionEntry send[] = {
+    INVITATION,
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, NULL, NULL },
     { NULL },
   };
   const GOptionEntry receive[] = {
     { "code-file", 0, 0, G_OPTION_ARG_FILENAME, &options.code_file, N_ ("Read the code from FILE, or - for standard input"), N_ ("FILE") },
+    { "invitation-file", 0, 0, G_OPTION_ARG_FILENAME, &options.invitation_file, N_ ("Answer the invitation in FILE, or - for standard input, whose next line is the six digits"), N_ ("FILE") },
     { "folder", 'd', 0, G_OPTION_ARG_FILENAME, &options.folder, N_ ("Where to save (the current folder)"), N_ ("FOLDER") },
     { NULL },
   };
   const GOptionEntry share[] = {
+    INVITATION,
     { "test-pattern", 0, 0, G_OPTION_ARG_NONE, &options.test_pattern, N_ ("Show a moving test pattern instead of a screen"), NULL },
     { "display", 0, 0, G_OPTION_ARG_STRING, &options.display, N_ ("The X display to show ($DISPLAY)"), N_ ("DISPLAY") },
     { NULL },
@@ -126,6 +135,8 @@ run_visit (AlsCliMode mode, int argc, char **argv)
     g_printerr (_ ("There is an unknown kind of path in “%s”.\n"), paths);
   else if (mode == ALS_CLI_SEND && files == NULL && !options.commands)
     g_printerr ("%s\n", _ ("Which files? alongside send FILE…"));
+  else if (!als_cli_check_stun (options.stun))
+    exit = ALS_EXIT_USAGE;
   else if (!check_files (&options, files))
     exit = ALS_EXIT_FILE;
   else

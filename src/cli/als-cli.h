@@ -35,6 +35,9 @@ typedef struct
 {
   AlsCliMode mode;
   GPtrArray *files;        /* send: (element-type GFile) */
+  gboolean invitation;     /* send, share: a text instead of a code */
+  char *invitation_file;   /* receive: "-" or a path; NULL: a code */
+  char **stun;             /* HOST[:PORT] or URIs, checked */
   char *code_file;         /* receive: "-" or a path; NULL: asks */
   char **servers;
   guint allowed_kinds;

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two homes meet by a pasted invitation, with no rendezvous server anywhere: a STUN server tells
+their addresses, people carry two texts and say six digits. TAP on standard output."""
+import os
+import subprocess
+import sys
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
+import netlab
+import lab as labs
+from lab import Cli, Failure
+from netlab import NetLab, Coturn, TURN
+
+labs.enter()
+
+# Both try at every ten seconds of the clock.
+MEET_S = 60
+
+
+def check(condition, sentence):
+    if not condition:
+        raise Failure(sentence)
+
+
+def inviter(lab, *arguments):
+    cli = Cli(lab, None, "send", "--invitation", "--stun", f"{TURN}:3478", "/etc/os-release", *arguments,
+              host="a", stdin=subprocess.PIPE)
+    offer = cli.wait("invitation")
+    digits = offer["digits"].replace(" ", "")
+    check(len(digits) == 6 and digits not in offer["text"], "the digits are in the text, or are none")
+    return cli, offer["text"], digits
+
+
+def joiner(lab, text, digits):
+    cli = Cli(lab, None, "receive", "--yes", "--folder", lab.make_folder("got"), "--stun", f"{TURN}:3478",
+              "--invitation-file", "-", host="b", stdin=subprocess.PIPE)
+    for line in (f"Hello, here it is:\n{text}", digits):
+        cli.command(line)
+    return cli
+
+
+def two_homes_meet(lab):
+    sender, text, digits = inviter(lab)
+    receiver = joiner(lab, text, digits)
+    reply = receiver.wait("reply")["text"]
+    check(digits not in reply, "the digits are in the reply")
+    sender.command("this is no reply")
+    sender.command(reply)
+    sender.wait("progress", state="done", seconds=MEET_S)
+    check(sender.wait("end", seconds=MEET_S)["exit"] == 0, "the sender failed")
+    check(receiver.wait("end", seconds=MEET_S)["exit"] == 0, "the receiver failed")
+    check(receiver.wait("path")["kind"].startswith("direct"), "the path is not direct")
+    with open("/etc/os-release", "rb") as one, open(lab.path("got", "os-release"), "rb") as other:
+        check(one.read() == other.read(), "the file differs")
+
+
+def wrong_digits_end_it(lab):
+    sender, text, digits = inviter(lab)
+    receiver = joiner(lab, text, digits[:-1] + str((int(digits[-1]) + 1) % 10))
+    sender.command(receiver.wait("reply")["text"])
+    end = sender.wait("end")
+    check(end["exit"] == 3 and end["reason"] == "wrong-code", f"it ended with {end}")
+    receiver.process.send_signal(2)
+    check(receiver.wait("end")["exit"] == 130, "an interrupt does not end it")
+
+
+def what_is_no_invitation_is_refused(lab):
+    receiver = Cli(lab, None, "receive", "--invitation-file", "/etc/os-release", host="b", code="123456")
+    end = receiver.wait("end")
+    check(end["exit"] == 3 and end["reason"] == "bad-invitation", f"it ended with {end}")
+
+
+TESTS = [two_homes_meet, wrong_digits_end_it, what_is_no_invitation_is_refused]
+
+
+def main():
+    why_not = netlab.missing()
+    if why_not:
+        print(f"1..0 # SKIP {why_not}")
+        return 0
+    lab = NetLab()
+    lab.make_certificates()
+    Coturn(lab)
+    for host in ("a", "b"):
+        lab.home(host, "port-restricted", delay=10)
+    failed = False
+    print(f"1..{len(TESTS)}", flush=True)
+    for number, test in enumerate(TESTS, 1):
+        name = test.__name__.replace("_", "-")
+        try:
+            test(lab)
+            print(f"ok {number} /invitation/{name}", flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            failed = True
+            for line in (str(error) if isinstance(error, Failure) else traceback.format_exc()).splitlines():
+                print(f"# {line}")
+            print(f"not ok {number} /invitation/{name}", flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())

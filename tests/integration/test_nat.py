@@ -15,7 +15,7 @@ PAIRS = [
     ("open", "port-restricted"), ("port-restricted", "port-restricted"), ("full-cone", "symmetric-random"),
     ("symmetric-random", "address-restricted"), ("double-nat", "firewall"), ("reset-sending", "port-restricted"),
     ("udp-blocked", "port-restricted"), ("symmetric-sequential", "double-nat"), ("only-443", "open"),
-    ("http-proxy", "port-restricted"), ("http-proxy", "only-443"),
+    ("http-proxy", "port-restricted"), ("http-proxy", "only-443"), ("symmetric-random", "port-restricted"),
     ("symmetric-random", "symmetric-random"), ("ipv6-only", "ipv6-only"), ("ipv6-only", "port-restricted"),
 ]
 

@@ -104,6 +104,7 @@ start_again (AlsMessageWindow *self)
   self->round_end = self->sent_bytes;
   self->srtt_us = min_filter_get (&self->base);
   self->lasting_us = 0;
+  self->carried = 0;
   min_filter_reset (&self->standing);
   min_filter_add (&self->standing, self->srtt_us, self->standing.start_us);
 }
@@ -220,14 +221,18 @@ static void
 note_carried (AlsMessageWindow *self, int64_t now_us)
 {
   int64_t took_us = now_us - self->carried_us;
+  int64_t due_us = MAX (CARRIED_INTERVAL_US, self->srtt_us);
+  double sample;
 
-  if (took_us < MAX (CARRIED_INTERVAL_US, self->srtt_us))
+  if (took_us < due_us)
     return;
-  if (!self->starved)
-    self->carried = (double) (self->acked_bytes - self->carried_from) * G_USEC_PER_SEC
-                    / (double) took_us;
+  sample = (double) (self->acked_bytes - self->carried_from) * G_USEC_PER_SEC / (double) took_us;
+  if (self->starved)
+    self->carried = self->carried > 0 ? MAX (self->carried * CARRIED_GROWTH, sample) : 0;
+  else if (took_us > STALL_FACTOR * due_us)
+    self->carried = 0; /* it was away: that tells nothing of what it carries now */
   else
-    self->carried *= CARRIED_GROWTH;
+    self->carried = self->carried > 0 ? (self->carried + sample) / 2 : sample;
   self->carried_us = now_us;
   self->carried_from = self->acked_bytes;
   self->starved = FALSE;

@@ -552,6 +552,18 @@ poke_cb (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+void
+als_signal_client_doubt (AlsSignalClient *self)
+{
+  if (self->state == ALS_SIGNAL_RETRYING)
+    als_deadline_source_set (self->timer, 0);
+  if (self->state != ALS_SIGNAL_CONNECTED)
+    return;
+  als_signal_talk_doubt (&self->talk, g_get_monotonic_time ());
+  flush (self);
+  update_timer (self);
+}
+
 /* In the thread that made the first monitor of this process. */
 static void
 network_changed_cb (GNetworkMonitor *monitor, gboolean available, gpointer user_data)

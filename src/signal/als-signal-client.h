@@ -60,6 +60,9 @@ void             als_signal_client_stop         (AlsSignalClient *self);
 AlsSignalState   als_signal_client_get_state    (AlsSignalClient *self);
 /* The server in use. */
 const char      *als_signal_client_get_uri      (AlsSignalClient *self);
+/* The owner has reason to think that the network has changed or the connection is dead: it is tried, and made
+ * anew if there is no answer within two seconds; an attempt that is waited for begins at once. */
+void             als_signal_client_doubt        (AlsSignalClient *self);
 /* Each may be called before the connection is up. */
 void             als_signal_client_register     (AlsSignalClient *self);
 void             als_signal_client_unregister   (AlsSignalClient *self);

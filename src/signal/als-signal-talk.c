@@ -12,6 +12,8 @@
 
 /* A server cannot make us deaf by stating a longer one. */
 #define MAX_HEARTBEAT_S 60
+/* What a server that is there needs for an answer, on a bad line. */
+#define DOUBT_US (2 * G_USEC_PER_SEC)
 
 void
 als_signal_talk_init (AlsSignalTalk *self)
@@ -444,6 +446,16 @@ als_signal_talk_get_deadline (const AlsSignalTalk *self)
 {
   return self->state == ALS_SIGNAL_TALK_OPEN ? MIN (self->next_ping_us, self->silent_until_us)
                                              : INT64_MAX;
+}
+
+void
+als_signal_talk_doubt (AlsSignalTalk *self, int64_t now_us)
+{
+  if (self->state != ALS_SIGNAL_TALK_OPEN || self->silent_until_us <= now_us + DOUBT_US)
+    return;
+  say_ping (self);
+  self->next_ping_us = now_us + self->beat_us;
+  self->silent_until_us = now_us + DOUBT_US;
 }
 
 gboolean

@@ -96,6 +96,8 @@ AlsSignalHeard als_signal_talk_receive      (AlsSignalTalk *self, const uint8_t 
                                              int64_t now_us, AlsSignalMessage **message,
                                              GError **error);
 int64_t        als_signal_talk_get_deadline (const AlsSignalTalk *self);
+/* The server may not be there any more: it is asked now, and has two seconds to answer. */
+void           als_signal_talk_doubt        (AlsSignalTalk *self, int64_t now_us);
 /* FALSE: the server has been silent for too long. */
 gboolean       als_signal_talk_poll         (AlsSignalTalk *self, int64_t now_us);
 

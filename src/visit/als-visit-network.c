@@ -179,6 +179,8 @@ network_changed_cb (AlsNetworkWatch *watch, AlsVisitCore *self)
     return;
   g_debug ("the network changed");
   als_visit_means_network_changed (self->means);
+  if (self->client != NULL)
+    als_signal_client_doubt (self->client);
   if (self->paths == NULL)
     return;
   als_visit_paths_network_changed (self->paths);

@@ -93,12 +93,17 @@ static void
 path_changed_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
+  AlsPathKind before;
 
   if (self->linger != NULL)
     return;
+  before = self->stats.kind;
   update_stats (self);
   als_core_update_connection (self);
   g_debug ("path: %s", als_path_kind_to_string (self->stats.kind));
+  /* What has died may have taken the way to the server along. */
+  if (self->client != NULL && self->stats.kind < before)
+    als_signal_client_doubt (self->client);
   if (!als_core_is_paired (self))
     path_without_pairing (self);
   if (self->sender != NULL)

@@ -44,12 +44,15 @@ class Visit:
             cli.wait("state", state="active")
             cli.wait("path", kind=lambda kind: kind in wait_for)
         if file_bytes:
-            self.path = lab.path(f"file-{Visit.n}")
-            self.content = os.urandom(file_bytes)
-            with open(self.path, "wb") as out:
-                out.write(self.content)
-            self.sender.command(f"send {self.path}")
+            self.send(file_bytes)
             self.receiver.wait("progress", bytes=lambda n: n and n > file_bytes // 20)
+
+    def send(self, file_bytes):
+        self.path = self.lab.path(f"file-{Visit.n}")
+        self.content = os.urandom(file_bytes)
+        with open(self.path, "wb") as out:
+            out.write(self.content)
+        self.sender.command(f"send {self.path}")
 
     def kinds(self):
         """Over what each side sends now."""
@@ -288,9 +291,9 @@ SCENARIOS = [
 ]
 
 
-def main():
+def run_scenarios(scenarios):
     wanted = sys.argv[1:]
-    scenarios = [s for s in SCENARIOS if not wanted or any(word in s.__name__ for word in wanted)]
+    scenarios = [s for s in scenarios if not wanted or any(word in s.__name__ for word in wanted)]
     if netlab.missing():
         print(f"1..0 # SKIP {netlab.missing()}")
         return 0
@@ -320,4 +323,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_scenarios(SCENARIOS))

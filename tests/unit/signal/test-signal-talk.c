@@ -454,6 +454,32 @@ test_silence_is_noticed (void)
   als_signal_talk_clear (&talk);
 }
 
+/* What is heard clears the doubt; without a word the server is gone after two seconds. */
+static void
+test_doubt (void)
+{
+  for (guint answers = 0; answers < 2; answers++)
+    {
+      AlsSignalTalk talk;
+      uint64_t cookie;
+
+      als_signal_talk_init (&talk);
+      als_signal_talk_doubt (&talk, 0);
+      open_talk (&talk);
+      expect_silence (&talk);
+      als_signal_talk_doubt (&talk, 1000);
+      cookie = expect (&talk, ALS_SIGNAL_PING);
+      /* Once is enough. */
+      als_signal_talk_doubt (&talk, 2000);
+      expect_silence (&talk);
+      if (answers)
+        g_assert_cmpint (hear_pong (&talk, cookie), ==, ALS_SIGNAL_HEARD_NOTHING);
+      g_assert_true (als_signal_talk_poll (&talk, 2 * G_USEC_PER_SEC));
+      g_assert_cmpint (als_signal_talk_poll (&talk, 2 * G_USEC_PER_SEC + 1000), ==, answers);
+      als_signal_talk_clear (&talk);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -476,5 +502,6 @@ main (int argc, char **argv)
   g_test_add_func ("/signal/talk/each-type-only-in-its-state", test_each_type_only_in_its_state);
   g_test_add_func ("/signal/talk/other-version", test_other_version);
   g_test_add_func ("/signal/talk/silence-is-noticed", test_silence_is_noticed);
+  g_test_add_func ("/signal/talk/doubt-is-short", test_doubt);
   return g_test_run ();
 }

@@ -15,7 +15,7 @@
 
 #define STATS_INTERVAL_MS 500
 /* Without a path and without the server's relay for so long, though paired: both meet again. */
-#define MEET_AGAIN_US (5 * G_USEC_PER_SEC)
+#define MEET_AGAIN_US (1 * G_USEC_PER_SEC)
 
 static gboolean
 poll_cb (gpointer user_data)

@@ -787,20 +787,20 @@ test_invitation_goes_step_by_step (void)
   dialog = als_ui_top_window (window);
   press (dialog, "Make an Invitation");
   visit = als_window_get_invite (window);
-  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Copy Invitation")));
+  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Copy")));
   als_fake_visit_set_invitation (visit, "607 154");
   als_fake_visit_set_state (visit, ALS_VISIT_CODE_READY);
   settle ();
   g_assert_true (shows (dialog, GTK_TYPE_LABEL, "607 154"));
-  press (dialog, "Copy Invitation");
+  press (dialog, "Copy");
   copied = read_clipboard (window);
   g_assert_cmpstr (copied, ==, ALS_FAKE_INVITATION);
   /* One's own text is still there: an easy mistake. */
-  press_paste (dialog, "Paste Reply",
+  press_paste (dialog, "Paste",
                "That is an invitation, perhaps your own. Paste the reply that the other person sent.");
   g_assert_null (als_fake_visit_get_pasted (visit));
   fill_clipboard (window, "Hello,\n" ALS_FAKE_REPLY "\nBye");
-  press_paste (dialog, "Paste Reply", "Both computers try together now…");
+  press_paste (dialog, "Paste", "Both computers try together now…");
   g_assert_nonnull (strstr (als_fake_visit_get_pasted (visit), ALS_FAKE_REPLY));
   als_fake_visit_set_marks (visit, 2, g_get_monotonic_time () + 6500 * G_TIME_SPAN_MILLISECOND, TRUE);
   g_assert_true (shows (dialog, GTK_TYPE_LABEL, "Both computers try together in 7 seconds"));
@@ -825,22 +825,22 @@ test_invitation_is_answered_step_by_step (void)
   enter_state (window, "invitation-got");
   dialog = als_ui_top_window (window);
   fill_clipboard (window, "nothing of ours");
-  press_paste (dialog, "Paste Invitation",
+  press_paste (dialog, "Paste",
                "There is no invitation in what you copied. Copy the other person’s whole message.");
   fill_clipboard (window, ALS_FAKE_REPLY);
-  press_paste (dialog, "Paste Invitation", "That is a reply. Paste the invitation that the other person sent.");
+  press_paste (dialog, "Paste", "That is a reply. Paste the invitation that the other person sent.");
   fill_clipboard (window, ALS_FAKE_INVITATION);
-  press_paste (dialog, "Paste Invitation", "The invitation is complete");
+  press_paste (dialog, "Paste", "The invitation is complete");
   digits = als_ui_find (GTK_WIDGET (dialog), ADW_TYPE_ENTRY_ROW, "2. Their Six Digits");
   gtk_editable_set_text (GTK_EDITABLE (digits), "607 15");
-  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Make Reply")));
+  g_assert_false (gtk_widget_get_sensitive (als_ui_find (GTK_WIDGET (dialog), GTK_TYPE_BUTTON, "Reply")));
   gtk_editable_set_text (GTK_EDITABLE (digits), "607154");
-  press (dialog, "Make Reply");
+  press (dialog, "Reply");
   visit = als_window_get_join (window);
   g_assert_cmpstr (als_fake_visit_get_digits (visit), ==, "607154");
   als_fake_visit_set_reply (visit);
   settle ();
-  press (dialog, "Copy Reply");
+  press (dialog, "Copy");
   copied = read_clipboard (window);
   g_assert_cmpstr (copied, ==, ALS_FAKE_REPLY);
   als_fake_visit_set_state (visit, ALS_VISIT_ASKING);

@@ -13,6 +13,8 @@
 #define WORSE_FOR_US (3 * G_USEC_PER_SEC)
 #define POOR_INTERVALS (WORSE_FOR_US / ALS_GOODPUT_INTERVAL_US)
 #define GOODPUT_FACTOR 2
+/* For one that was never used: what it could do is hardly known. */
+#define UNUSED_BAN_US (10 * (int64_t) G_USEC_PER_SEC)
 /* The first time; twice as long each time after it. */
 #define BAN_US (60 * (int64_t) G_USEC_PER_SEC)
 #define MAX_DOUBLINGS 4
@@ -43,6 +45,8 @@ is_banned (const AlsLinkCandidate *candidate, int64_t now_us)
 static gboolean
 is_better (const AlsLinkCandidate *a, const AlsLinkCandidate *b, guint current)
 {
+  if (a->silent != b->silent)
+    return b->silent;
   if (a->kind != b->kind)
     return a->kind > b->kind;
   if (a->lan != b->lan)
@@ -53,9 +57,11 @@ is_better (const AlsLinkCandidate *a, const AlsLinkCandidate *b, guint current)
 }
 
 static gboolean
-is_slower (const AlsLinkCandidate *a, const AlsLinkCandidate *b)
+is_slower (const AlsLinkCandidate *a, gboolean a_in_use, const AlsLinkCandidate *b)
 {
-  return a->rtt_us != 0 && b->rtt_us != 0 && a->rtt_us > RTT_FACTOR * b->rtt_us + RTT_MARGIN_US;
+  int64_t rtt_us = a_in_use || a->least_rtt_us == 0 ? a->rtt_us : a->least_rtt_us;
+
+  return rtt_us != 0 && b->rtt_us != 0 && rtt_us > RTT_FACTOR * b->rtt_us + RTT_MARGIN_US;
 }
 
 static void
@@ -70,8 +76,13 @@ ban (AlsLinkCandidate *candidate, const char *why, int64_t now_us)
 {
   g_info ("path %u (%s) is much worse than another: %s", candidate->number,
           als_path_kind_to_string (candidate->kind), why);
-  candidate->banned_until_us = now_us + (BAN_US << MIN (candidate->n_bans, MAX_DOUBLINGS));
-  candidate->n_bans++;
+  if (candidate->used)
+    {
+      candidate->banned_until_us = now_us + (BAN_US << MIN (candidate->n_bans, MAX_DOUBLINGS));
+      candidate->n_bans++;
+    }
+  else
+    candidate->banned_until_us = now_us + UNUSED_BAN_US;
   candidate->slow_since_us = 0;
   candidate->trial_until_us = 0;
   forget_full (candidate);
@@ -88,14 +99,14 @@ find_number (AlsLinkCandidate **candidates, guint n, guint number)
 
 static AlsLinkCandidate *
 find_best (AlsLinkCandidate **candidates, guint n, guint current, guint allowed_kinds,
-           gboolean banned_too, const AlsLinkCandidate *but, int64_t now_us)
+           gboolean slow_too, int64_t now_us)
 {
   AlsLinkCandidate *best = NULL;
 
   for (guint i = 0; i < n; i++)
     {
-      if (candidates[i] == but || !is_candidate (candidates[i], allowed_kinds)
-          || (!banned_too && is_banned (candidates[i], now_us)))
+      if (!is_candidate (candidates[i], allowed_kinds)
+          || (!slow_too && (candidates[i]->passed_over || is_banned (candidates[i], now_us))))
         continue;
       /* A new one shows its round trip before it replaces one that works. */
       if (current != 0 && candidates[i]->number != current && candidates[i]->n_rtt_samples == 0)
@@ -108,12 +119,13 @@ find_best (AlsLinkCandidate **candidates, guint n, guint current, guint allowed_
 
 static gboolean
 any_is_quicker (AlsLinkCandidate **candidates, guint n, guint allowed_kinds,
-                const AlsLinkCandidate *than, int64_t now_us)
+                const AlsLinkCandidate *than, guint current, int64_t now_us)
 {
   for (guint i = 0; i < n; i++)
     if (candidates[i] != than && is_candidate (candidates[i], allowed_kinds)
-        && !is_banned (candidates[i], now_us) && candidates[i]->n_rtt_samples >= ENOUGH_SAMPLES
-        && is_slower (than, candidates[i]))
+        && !candidates[i]->silent && !is_banned (candidates[i], now_us)
+        && candidates[i]->n_rtt_samples >= ENOUGH_SAMPLES
+        && is_slower (than, than->number == current, candidates[i]))
       return TRUE;
   return FALSE;
 }
@@ -143,44 +155,40 @@ guint
 als_link_choice_choose (AlsLinkCandidate **candidates, guint n, guint current, guint allowed_kinds,
                         int64_t now_us)
 {
-  AlsLinkCandidate *best, *doubtful = NULL, *on_trial;
+  AlsLinkCandidate *best, *on_trial;
   gboolean have_current = FALSE;
 
   for (guint i = 0; i < n; i++)
     if (candidates[i]->number == current && is_candidate (candidates[i], allowed_kinds))
-      have_current = TRUE;
-    else
-      candidates[i]->slow_since_us = 0;
+      have_current = candidates[i]->used = TRUE;
   if (!have_current)
     current = 0;
+  for (guint i = 0; i < n; i++)
+    {
+      candidates[i]->passed_over = FALSE;
+      if (!is_candidate (candidates[i], allowed_kinds)
+          || !any_is_quicker (candidates, n, allowed_kinds, candidates[i], current, now_us))
+        candidates[i]->slow_since_us = 0;
+    }
   on_trial = find_on_trial (candidates, n, allowed_kinds, now_us);
   if (on_trial != NULL)
     return on_trial->number;
 
-  while ((best = find_best (candidates, n, current, allowed_kinds, FALSE, doubtful, now_us))
-         != NULL)
+  while ((best = find_best (candidates, n, current, allowed_kinds, FALSE, now_us)) != NULL)
     {
-      if (!any_is_quicker (candidates, n, allowed_kinds, best, now_us))
-        {
-          best->slow_since_us = 0;
-          return best->number;
-        }
-      if (best->number == current)
-        {
-          if (best->slow_since_us == 0)
-            best->slow_since_us = now_us;
-          if (now_us < best->slow_since_us + WORSE_FOR_US)
-            return current;
-          ban (best, "round trip", now_us);
-        }
-      else if (best->n_rtt_samples >= ENOUGH_SAMPLES)
-        ban (best, "round trip", now_us);
-      else if (doubtful == NULL && current != 0)
-        doubtful = best; /* it may show more before it is judged */
-      else
+      if (!any_is_quicker (candidates, n, allowed_kinds, best, current, now_us))
         return best->number;
+      if (best->slow_since_us == 0)
+        best->slow_since_us = now_us;
+      if (now_us >= best->slow_since_us + WORSE_FOR_US && best->n_rtt_samples >= ENOUGH_SAMPLES)
+        ban (best, "round trip", now_us);
+      else if (best->number == current
+               || (current == 0 && best->n_rtt_samples < ENOUGH_SAMPLES))
+        return best->number;
+      else
+        best->passed_over = TRUE; /* it may show more before it is judged */
     }
-  best = find_best (candidates, n, current, allowed_kinds, TRUE, NULL, now_us);
+  best = find_best (candidates, n, current, allowed_kinds, TRUE, now_us);
   return best != NULL ? best->number : 0;
 }
 
@@ -198,7 +206,8 @@ find_trial (AlsLinkCandidate **candidates, guint n, guint allowed_kinds,
       /* The relay in the server is for those who have nothing else. */
       if (other == candidate || other->kind == ALS_PATH_SIGNAL_RELAY
           || !is_candidate (other, allowed_kinds) || is_banned (other, now_us)
-          || other->n_rtt_samples < ENOUGH_SAMPLES || is_slower (other, candidate)
+          || other->silent || other->n_rtt_samples < ENOUGH_SAMPLES
+          || is_slower (other, FALSE, candidate)
           || now_us < other->next_trial_us)
         continue;
       if (best == NULL || is_better (other, best, 0))

@@ -3,7 +3,9 @@
 
 /* Which link a side sends on (design §4): the best kind, LAN first within a
  * kind, the present one among equals; but not one that is much worse than
- * another, for a minute after that was found, and longer each time.
+ * another, for a minute after that was found, and longer each time. One that we
+ * do not send on is judged by its least round trip of late, since a few slow ones
+ * say little; if it never was used, it is judged again soon.
  *
  * What a link could carry is known of those only that have carried something. So
  * when the present one is full, and loses packets or is slow, another gets the
@@ -23,13 +25,17 @@ typedef struct
   gboolean lan;
   gboolean usable;         /* ready, alive, and nobody left it */
   int64_t rtt_us;          /* 0 while unknown */
+  int64_t least_rtt_us;    /* of the last few; 0: as rtt_us */
   guint n_rtt_samples;
+  gboolean silent;         /* asked when the one in use fell silent, and has not answered yet */
   uint64_t goodput;        /* bytes a second it carried when there was enough to carry; 0: unknown */
 
   /* The policy's own. */
+  gboolean used;           /* we have sent on it */
   int64_t banned_until_us;
   guint n_bans;            /* since it last did well for long */
   int64_t slow_since_us;   /* round trip much worse than another's; 0: not */
+  gboolean passed_over;    /* in the present choice */
   guint n_poor;            /* intervals in a row with under half of another's goodput */
   guint n_full;            /* intervals in a row with work waiting all the time ... */
   uint64_t sent, lost;     /* ... and packets in them, where they are counted */

@@ -14,6 +14,7 @@
 G_BEGIN_DECLS
 
 #define ALS_LINK_LIFE_MAX_PINGS 64
+#define ALS_LINK_LIFE_RECENT 4
 
 typedef enum
 {
@@ -29,6 +30,7 @@ typedef struct
   uint64_t answered;   /* all below are, or need no answer any more */
   guint n_samples;
   int64_t rtt_us;      /* smoothed, 0 while unknown */
+  int64_t recent_us[ALS_LINK_LIFE_RECENT]; /* sample N at N % RECENT */
   int64_t last_ping_us;
 } AlsLinkLife;
 
@@ -38,6 +40,11 @@ int64_t  als_link_life_get_ping_due (const AlsLinkLife *self, AlsLinkPace pace);
 uint64_t als_link_life_ping         (AlsLinkLife *self, int64_t now_us);
 /* FALSE: there never was such a ping. */
 gboolean als_link_life_pong         (AlsLinkLife *self, uint64_t cookie, int64_t now_us);
+/* The least of the last few round trips; 0: unknown. */
+int64_t  als_link_life_get_least_rtt (const AlsLinkLife *self);
+/* When an answer is overdue, so that it may be well to ask the other links; INT64_MAX: none is
+ * awaited. */
+int64_t  als_link_life_get_doubt    (const AlsLinkLife *self, AlsLinkPace pace);
 /* When the link is dead if no answer comes; INT64_MAX: none is awaited. */
 int64_t  als_link_life_get_death    (const AlsLinkLife *self, AlsLinkPace pace);
 /* The process stood still for so long: it is not the peer's silence. */

@@ -24,6 +24,8 @@
 /* A link that was left: how long the peer's LEAVE is awaited, and then its end. */
 #define LEAVE_US (1000 * MS)
 #define CLOSE_US (1000 * MS)
+/* A break ends for the links one after another: the one in use has so long after the first other. */
+#define GRACE_US (300 * MS)
 /* A link is busy, for its signs of life, so long after a datagram. */
 #define DATAGRAM_BUSY_US (1000 * MS)
 
@@ -128,6 +130,113 @@ als_session_close_link (AlsSession *self, AlsSessionLink *sl)
     als_link_close (sl->link);
 }
 
+static gboolean
+is_usable (const AlsSession *self, const AlsSessionLink *sl)
+{
+  return sl->ready && !sl->left && !sl->closed && !sl->peer_left
+         && (self->config.allowed_kinds & 1u << sl->candidate.kind) != 0;
+}
+
+static void
+ping (AlsSession *self, AlsSessionLink *sl)
+{
+  AlsSessionFrame frame = { .type = ALS_SESSION_FRAME_PING };
+
+  frame.cookie = als_link_life_ping (&sl->life, self->now_us);
+  als_session_link_send (sl, &frame);
+}
+
+/* Links often have one fate. If all others were asked and none has answered, there is nowhere to
+ * go, and the link in use gets the time of an idle one: a short break may end. */
+static gboolean
+all_others_are_silent (AlsSession *self, const AlsSessionLink *but)
+{
+  gboolean any = FALSE;
+
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      const AlsSessionLink *sl = g_ptr_array_index (self->links, i);
+
+      if (sl == but || !is_usable (self, sl))
+        continue;
+      if (!sl->asked)
+        return FALSE;
+      any = TRUE;
+    }
+  return any;
+}
+
+int64_t
+als_session_get_death (AlsSession *self, const AlsSessionLink *sl)
+{
+  AlsLinkPace pace = als_session_get_pace (self, sl);
+  int64_t death_us = als_link_life_get_death (&sl->life, pace), idle_us;
+
+  if (sl != self->current || pace != ALS_LINK_PACE_BUSY || !self->in_doubt)
+    return death_us;
+  idle_us = als_link_life_get_death (&sl->life, ALS_LINK_PACE_IDLE);
+  if (all_others_are_silent (self, sl))
+    return idle_us;
+  return MIN (idle_us, MAX (death_us, self->answered_us + GRACE_US + sl->life.rtt_us));
+}
+
+int64_t
+als_session_get_doubt (AlsSession *self)
+{
+  if (self->current == NULL || self->in_doubt || self->current->left)
+    return INT64_MAX;
+  return als_link_life_get_doubt (&self->current->life, als_session_get_pace (self, self->current));
+}
+
+void
+als_session_doubt_current (AlsSession *self)
+{
+  const AlsSessionLink *current = self->current;
+
+  if (current != NULL && self->in_doubt && !current->left
+      && (als_link_life_get_doubt (&current->life, als_session_get_pace (self, current))
+          > self->now_us))
+    self->in_doubt = FALSE; /* it has answered */
+  if (als_session_get_doubt (self) > self->now_us)
+    return;
+  self->in_doubt = TRUE;
+  self->answered_us = 0;
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      AlsSessionLink *sl = g_ptr_array_index (self->links, i);
+
+      if (sl == current || !is_usable (self, sl))
+        continue;
+      sl->asked = TRUE;
+      sl->asked_cookie = sl->life.next_cookie;
+      ping (self, sl);
+    }
+}
+
+static void
+give_up (AlsSession *self, AlsSessionLink *sl)
+{
+  g_info ("path %u (%s) gives no sign of life", sl->path_id,
+          als_path_kind_to_string (sl->candidate.kind));
+  leave (self, sl);
+  lose (self, sl);
+}
+
+/* The link in use, and those that did not answer in its place. */
+static void
+give_up_all (AlsSession *self)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    {
+      AlsSessionLink *sl = g_ptr_array_index (self->links, i);
+
+      if (sl != self->current && sl->asked && is_usable (self, sl)
+          && als_link_life_get_death (&sl->life, ALS_LINK_PACE_BUSY) <= self->now_us)
+        give_up (self, sl);
+    }
+  give_up (self, self->current);
+}
+
 /* What happened to the links since the last poll. */
 void
 als_session_look_after_link (AlsSession *self, AlsSessionLink *sl)
@@ -140,6 +249,12 @@ als_session_look_after_link (AlsSession *self, AlsSessionLink *sl)
     {
       sl->pong_came = FALSE;
       als_link_life_pong (&sl->life, sl->came_cookie, self->now_us);
+      if (sl->asked && sl->came_cookie >= sl->asked_cookie)
+        {
+          if (all_others_are_silent (self, self->current))
+            self->answered_us = self->now_us;
+          sl->asked = FALSE;
+        }
     }
   if (sl->closed)
     {
@@ -166,20 +281,15 @@ als_session_look_after_link (AlsSession *self, AlsSessionLink *sl)
   if (!sl->ready)
     return;
   pace = als_session_get_pace (self, sl);
-  if (als_link_life_get_death (&sl->life, pace) <= self->now_us)
+  if (als_session_get_death (self, sl) <= self->now_us)
     {
-      g_info ("path %u (%s) gives no sign of life", sl->path_id,
-              als_path_kind_to_string (sl->candidate.kind));
-      leave (self, sl);
-      lose (self, sl);
+      if (sl == self->current && all_others_are_silent (self, sl))
+        give_up_all (self);
+      else
+        give_up (self, sl);
     }
   else if (als_link_life_get_ping_due (&sl->life, pace) <= self->now_us)
-    {
-      AlsSessionFrame frame = { .type = ALS_SESSION_FRAME_PING };
-
-      frame.cookie = als_link_life_ping (&sl->life, self->now_us);
-      als_session_link_send (sl, &frame);
-    }
+    ping (self, sl);
 }
 
 void
@@ -238,6 +348,7 @@ use_link (AlsSession *self, AlsSessionLink *sl)
     old->settle_us = self->now_us + SETTLE_US + SETTLE_RTTS * old->life.rtt_us
                      + self->current_stats.queue_delay_us;
   self->current = sl;
+  self->in_doubt = FALSE;
   self->no_path_since_us = sl == NULL ? self->now_us : 0;
   als_session_refresh_current (self);
   start_bucket (self);
@@ -291,6 +402,8 @@ als_session_choose_link (AlsSession *self)
 
       sl->candidate.usable = sl->ready && !sl->left && !sl->closed && !sl->peer_left;
       sl->candidate.rtt_us = sl->life.rtt_us;
+      sl->candidate.least_rtt_us = als_link_life_get_least_rtt (&sl->life);
+      sl->candidate.silent = sl->asked && sl != self->current;
       sl->candidate.n_rtt_samples = sl->life.n_samples;
     }
   als_session_refresh_current (self);

@@ -97,6 +97,8 @@ typedef struct
   uint64_t pong_cookie;
   gboolean pong_came;      /* not yet told to life */
   uint64_t came_cookie;
+  gboolean asked;          /* in doubt of the link in use; not answered yet */
+  uint64_t asked_cookie;
 } AlsSessionLink;
 
 struct _AlsSession
@@ -114,6 +116,8 @@ struct _AlsSession
   GPtrArray *candidates;   /* of the links, in the same order */
   guint next_number;
   AlsSessionLink *current;    /* what we send on; nullable */
+  gboolean in_doubt;          /* it fell silent, and the others were asked */
+  int64_t answered_us;        /* the first of those did then, last time */
   AlsLinkStats current_stats;
   int64_t no_path_since_us;
   int64_t sync_until_us;   /* bulk is repeated from then on at the latest; 0: at once */
@@ -208,6 +212,12 @@ void         als_session_datagram_cb       (AlsLink *link, const uint8_t *data, 
 /* als-session-links.c */
 extern const AlsLinkEvents als_session_link_events;
 AlsLinkPace  als_session_get_pace          (AlsSession *self, const AlsSessionLink *sl);
+/* When LINK is given up if no sign of life comes. */
+int64_t      als_session_get_death         (AlsSession *self, const AlsSessionLink *sl);
+/* When the link in use has been silent long enough to ask the others; INT64_MAX: never. */
+int64_t      als_session_get_doubt         (AlsSession *self);
+/* Asks them if it is time. */
+void         als_session_doubt_current     (AlsSession *self);
 void         als_session_look_after_link   (AlsSession *self, AlsSessionLink *sl);
 void         als_session_close_link        (AlsSession *self, AlsSessionLink *sl);
 void         als_session_reap_links        (AlsSession *self);

@@ -178,11 +178,12 @@ get_deadline (AlsSession *self)
           AlsLinkPace pace = als_session_get_pace (self, sl);
 
           deadline_us = MIN (deadline_us, als_link_life_get_ping_due (&sl->life, pace));
-          deadline_us = MIN (deadline_us, als_link_life_get_death (&sl->life, pace));
+          deadline_us = MIN (deadline_us, als_session_get_death (self, sl));
         }
     }
   if (self->ended || self->current == NULL)
     return deadline_us;
+  deadline_us = MIN (deadline_us, als_session_get_doubt (self));
   for (guint i = 0; i < self->channels->len && !any_work; i++)
     any_work = als_channel_has_work (g_ptr_array_index (self->channels, i), self->current->number,
                                      TRUE);
@@ -254,6 +255,8 @@ als_session_poll (AlsSession *self, int64_t now_us)
   do
     {
       self->again = FALSE;
+      if (!self->ended)
+        als_session_doubt_current (self);
       for (guint i = 0; i < self->links->len && !self->ended; i++)
         als_session_look_after_link (self, g_ptr_array_index (self->links, i));
       if (!self->ended)

@@ -19,7 +19,7 @@ DIRECT = ("direct-udp", "direct-tcp")
 # design §3 and the promise of the race: a dead path is noticed within
 BUSY_S, IDLE_S = 2.0, 5.0
 # What the events of a loaded machine may come late.
-SLACK_S = 0.5
+SLACK_S = 0.2
 
 
 def check(condition, sentence):

@@ -105,6 +105,71 @@ test_much_longer_round_trip_loses_for_a_minute (void)
   g_assert_cmpuint (choose (all, 2, 1, ALS_PATH_ALL, now_us + 60 * SECOND), ==, 2);
 }
 
+/* A better kind that has not been sent on yet: its smoothed round trip is bad from the start. */
+static void
+test_slow_start_does_not_condemn_an_unused_path (void)
+{
+  AlsLinkCandidate all[] = {
+    candidate (1, ALS_PATH_SIGNAL_RELAY, 20 * MS),
+    candidate (2, ALS_PATH_DIRECT_UDP, 400 * MS),
+  };
+  int64_t now_us = SECOND;
+
+  all[1].least_rtt_us = 300 * MS;
+  g_assert_cmpuint (choose (all, 2, 1, ALS_PATH_ALL, now_us), ==, 1);
+  g_assert_cmpuint (choose (all, 2, 1, ALS_PATH_ALL, now_us + 2999 * MS), ==, 1);
+  g_assert_cmpint (all[1].banned_until_us, ==, 0);
+  all[1].least_rtt_us = 30 * MS; /* one quick answer suffices */
+  g_assert_cmpuint (choose (all, 2, 1, ALS_PATH_ALL, now_us + 2999 * MS), ==, 2);
+  g_assert_cmpint (all[1].slow_since_us, ==, 0);
+}
+
+static void
+test_slow_unused_path_is_judged_again_soon (void)
+{
+  AlsLinkCandidate all[] = {
+    candidate (1, ALS_PATH_SIGNAL_RELAY, 20 * MS),
+    candidate (2, ALS_PATH_TURN_UDP, 300 * MS),
+    candidate (3, ALS_PATH_DIRECT_UDP, 300 * MS),
+  };
+  int64_t now_us = SECOND;
+
+  for (guint i = 0; i < 30; i++, now_us += 100 * MS)
+    {
+      g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, now_us), ==, 1);
+      g_assert_cmpint (all[2].banned_until_us, ==, 0);
+    }
+  /* The quick one goes: a slow one at once, judged or not. */
+  all[0].usable = FALSE;
+  g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, now_us), ==, 3);
+  all[0].usable = TRUE;
+  all[2].slow_since_us = now_us - 3 * SECOND;
+  g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, now_us), ==, 1);
+  g_assert_cmpint (all[2].banned_until_us, ==, now_us + 10 * SECOND);
+  g_assert_cmpuint (all[2].n_bans, ==, 0);
+  all[2].rtt_us = 20 * MS;
+  g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, now_us + 9 * SECOND), ==, 1);
+  g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, now_us + 10 * SECOND), ==, 3);
+}
+
+static void
+test_silent_paths_come_last (void)
+{
+  AlsLinkCandidate all[] = {
+    candidate (1, ALS_PATH_SIGNAL_RELAY, 500 * MS),
+    candidate (2, ALS_PATH_DIRECT_UDP, 20 * MS),
+    candidate (3, ALS_PATH_DIRECT_TCP, 20 * MS),
+  };
+
+  all[1].silent = all[2].silent = TRUE;
+  g_assert_cmpuint (choose (all, 3, 0, ALS_PATH_ALL, 1), ==, 1);
+  g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, 10 * SECOND), ==, 1);
+  all[1].silent = FALSE;
+  g_assert_cmpuint (choose (all, 3, 1, ALS_PATH_ALL, 10 * SECOND), ==, 2);
+  all[0].usable = all[1].usable = FALSE; /* better than nothing */
+  g_assert_cmpuint (choose (all, 3, 2, ALS_PATH_ALL, 10 * SECOND), ==, 3);
+}
+
 static void
 test_half_the_goodput_for_three_seconds_loses (void)
 {
@@ -280,12 +345,47 @@ test_silence_is_a_death (void)
   als_link_life_ping (&life, now_us);
   als_link_life_ping (&life, now_us + 250 * MS);
   g_assert_cmpint (als_link_life_get_death (&life, ALS_LINK_PACE_BUSY), <=, now_us + 1750 * MS);
-  g_assert_cmpint (als_link_life_get_death (&life, ALS_LINK_PACE_IDLE), ==, now_us + 5 * SECOND);
+  g_assert_cmpint (als_link_life_get_death (&life, ALS_LINK_PACE_IDLE), ==, now_us + 3600 * MS);
   als_link_life_excuse (&life, SECOND);
-  g_assert_cmpint (als_link_life_get_death (&life, ALS_LINK_PACE_IDLE), ==, now_us + 6 * SECOND);
+  g_assert_cmpint (als_link_life_get_death (&life, ALS_LINK_PACE_IDLE), ==, now_us + 4600 * MS);
   /* A later answer stands for the earlier ones. */
   g_assert_true (als_link_life_pong (&life, life.next_cookie - 1, now_us + SECOND));
   g_assert_cmpint (als_link_life_get_death (&life, ALS_LINK_PACE_BUSY), ==, INT64_MAX);
+}
+
+static void
+test_least_round_trip_of_late (void)
+{
+  static const int ROUND_TRIPS_MS[] = { 300, 200, 250, 400, 500, 600, 700 };
+  static const int LEAST_MS[] = { 300, 200, 200, 200, 200, 250, 400 };
+  AlsLinkLife life;
+  int64_t now_us = 5 * SECOND;
+
+  als_link_life_init (&life, now_us);
+  g_assert_cmpint (als_link_life_get_least_rtt (&life), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (LEAST_MS); i++, now_us += SECOND)
+    {
+      uint64_t cookie = als_link_life_ping (&life, now_us);
+
+      g_assert_true (als_link_life_pong (&life, cookie, now_us + ROUND_TRIPS_MS[i] * MS));
+      g_assert_cmpint (als_link_life_get_least_rtt (&life), ==, LEAST_MS[i] * MS);
+    }
+}
+
+static void
+test_doubt_comes_before_death (void)
+{
+  AlsLinkLife life;
+  int64_t now_us = 5 * SECOND;
+
+  als_link_life_init (&life, now_us);
+  for (guint i = 0; i < 5; i++)
+    als_link_life_pong (&life, als_link_life_ping (&life, now_us), now_us + 300 * MS);
+  g_assert_cmpint (als_link_life_get_doubt (&life, ALS_LINK_PACE_BUSY), ==, INT64_MAX);
+  als_link_life_ping (&life, now_us);
+  als_link_life_ping (&life, now_us + 250 * MS);
+  g_assert_cmpint (als_link_life_get_doubt (&life, ALS_LINK_PACE_BUSY), ==, now_us + 600 * MS);
+  g_assert_cmpint (als_link_life_get_doubt (&life, ALS_LINK_PACE_IDLE), ==, now_us + SECOND);
 }
 
 int
@@ -304,6 +404,14 @@ main (int argc, char **argv)
   g_test_add_func ("/session/link-choice/a-fast-line-without-loss-is-not-bothered",
                    test_fast_line_is_not_bothered);
   g_test_add_func ("/session/link-choice/trials-have-limits", test_trials_have_limits);
+  g_test_add_func ("/session/link-choice/a-slow-start-does-not-condemn-an-unused-path",
+                   test_slow_start_does_not_condemn_an_unused_path);
+  g_test_add_func ("/session/link-choice/a-slow-unused-path-is-judged-again-soon",
+                   test_slow_unused_path_is_judged_again_soon);
+  g_test_add_func ("/session/link-choice/silent-paths-come-last", test_silent_paths_come_last);
   g_test_add_func ("/session/link-life/silence-is-a-death", test_silence_is_a_death);
+  g_test_add_func ("/session/link-life/the-least-round-trip-of-late-is-known",
+                   test_least_round_trip_of_late);
+  g_test_add_func ("/session/link-life/doubt-comes-before-death", test_doubt_comes_before_death);
   return g_test_run ();
 }

@@ -413,10 +413,95 @@ test_dead_idle_path_is_found (void)
   g_assert_true (sends_on (world, GUINT_TO_POINTER (ALS_PATH_DIRECT_UDP)));
   als_fake_link_set_silent (world_get_link (world, path, 0), TRUE);
   als_fake_link_set_silent (world_get_link (world, path, 1), TRUE);
-  g_assert_true (world_run_until (world, sends_on, GUINT_TO_POINTER (ALS_PATH_NONE), 6 * SECOND));
+  g_assert_true (world_run_until (world, sends_on, GUINT_TO_POINTER (ALS_PATH_NONE), 4700 * MS));
   world_run (world, 3 * SECOND);
   g_assert_cmpuint (world->n_gone[0], ==, 1);
   g_assert_cmpuint (world->n_gone[1], ==, 1);
+}
+
+/* Returns the first, the worst. */
+static guint
+add_four_paths (World *world)
+{
+  guint first = world_add_path (world, ALS_PATH_SIGNAL_RELAY, 20 * MBIT, 20 * MS);
+
+  world_add_path (world, ALS_PATH_TURN_UDP, 20 * MBIT, 20 * MS);
+  world_add_path (world, ALS_PATH_DIRECT_UDP, 20 * MBIT, 20 * MS);
+  world_add_path (world, ALS_PATH_DIRECT_TCP, 20 * MBIT, 20 * MS);
+  return first;
+}
+
+static void
+send_datagrams (World *world, int64_t for_us)
+{
+  for (; for_us > 0; for_us -= 50 * MS)
+    {
+      for (guint i = 0; i < 2; i++)
+        als_session_send_datagram (world->sessions[i], ALS_DATAGRAM_VIDEO, (const uint8_t *) "x", 1);
+      world_run (world, 50 * MS);
+    }
+}
+
+static void
+set_silent (World *world, guint from, guint to, gboolean silent)
+{
+  for (guint path = from; path < to; path++)
+    for (guint side = 0; side < 2; side++)
+      als_fake_link_set_silent (world_get_link (world, path, side), silent);
+}
+
+static void
+test_paths_that_died_together_are_skipped (void)
+{
+  g_autoptr (World) world = world_new (0);
+  guint first = add_four_paths (world);
+
+  send_datagrams (world, 10 * SECOND + 50 * MS);
+  g_assert_true (sends_on (world, GUINT_TO_POINTER (ALS_PATH_DIRECT_TCP)));
+  world->n_path_changes[0] = world->n_path_changes[1] = 0;
+  set_silent (world, first + 1, first + 4, TRUE);
+  send_datagrams (world, 2 * SECOND);
+  g_assert_true (sends_on (world, GUINT_TO_POINTER (ALS_PATH_SIGNAL_RELAY)));
+  send_datagrams (world, 10 * SECOND);
+  for (guint side = 0; side < 2; side++)
+    {
+      g_assert_cmpuint (world->n_path_changes[side], ==, 1);
+      g_assert_cmpuint (world->n_gone[side], ==, 3);
+    }
+}
+
+static void
+test_paths_that_all_died_are_given_up_together (void)
+{
+  g_autoptr (World) world = world_new (0);
+  guint first = add_four_paths (world);
+
+  send_datagrams (world, 10 * SECOND);
+  world->n_path_changes[0] = world->n_path_changes[1] = 0;
+  set_silent (world, first, first + 4, TRUE);
+  send_datagrams (world, 4 * SECOND);
+  g_assert_true (sends_on (world, GUINT_TO_POINTER (ALS_PATH_NONE)));
+  g_assert_cmpuint (world->n_path_changes[0], ==, 1);
+  g_assert_cmpuint (world->n_path_changes[1], ==, 1);
+}
+
+static void
+test_break_of_all_paths_that_ends_soon_costs_none (void)
+{
+  g_autoptr (World) world = world_new (0);
+  guint first = add_four_paths (world);
+
+  send_datagrams (world, 10 * SECOND);
+  world->n_path_changes[0] = world->n_path_changes[1] = 0;
+  set_silent (world, first, first + 4, TRUE);
+  send_datagrams (world, 2500 * MS);
+  set_silent (world, first, first + 4, FALSE);
+  send_datagrams (world, 10 * SECOND);
+  for (guint side = 0; side < 2; side++)
+    {
+      g_assert_cmpuint (world->n_path_changes[side], ==, 0);
+      g_assert_cmpuint (world->n_gone[side], ==, 0);
+    }
 }
 
 static void
@@ -539,6 +624,10 @@ main (int argc, char **argv)
   ADD ("lost-end-is-asked-for-again", test_lost_end_is_asked_for_again);
   ADD ("one-way-death-is-found-within-two-seconds", test_one_way_death_is_found_within_two_seconds);
   ADD ("dead-idle-path-is-found", test_dead_idle_path_is_found);
+  ADD ("paths-that-died-together-are-skipped", test_paths_that_died_together_are_skipped);
+  ADD ("paths-that-all-died-are-given-up-together", test_paths_that_all_died_are_given_up_together);
+  ADD ("break-of-all-paths-that-ends-soon-costs-none",
+       test_break_of_all_paths_that_ends_soon_costs_none);
   ADD ("removed-path-is-left-by-both", test_removed_path_is_left_by_both);
   ADD ("goodbye-ends-the-peers-session", test_goodbye_ends_the_peers_session);
   ADD ("datagrams-do-not-wait-behind-files", test_datagrams_do_not_wait_behind_files);

@@ -18,7 +18,7 @@ labs.enter()
 DIRECT = ("direct-udp", "direct-tcp")
 # design §3 and the promise of the race: a dead path is noticed within
 BUSY_S, IDLE_S = 2.0, 5.0
-# What the events of a loaded machine may come late.
+# What the events of a loaded machine may come late; the idle mark has room for it.
 SLACK_S = 0.2
 
 
@@ -220,7 +220,7 @@ def a_dead_path_is_noticed_while_data_flows(scene):
 
 def a_dead_path_is_noticed_in_silence(scene):
     visit, times = when_udp_dies(scene, 0)
-    check(max(times) <= IDLE_S + SLACK_S, f"{times}")
+    check(max(times) <= IDLE_S, f"{times}")
     visit.stop()
 
 

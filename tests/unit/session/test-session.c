@@ -404,12 +404,12 @@ test_one_way_death_is_found_within_two_seconds (void)
 }
 
 static void
-test_dead_idle_path_is_found (void)
+check_idle_death (int64_t after_us)
 {
   g_autoptr (World) world = world_new (0);
   guint path = world_add_path (world, ALS_PATH_DIRECT_UDP, 20 * MBIT, 10 * MS);
 
-  world_run (world, 100 * SECOND);
+  world_run (world, after_us);
   g_assert_true (sends_on (world, GUINT_TO_POINTER (ALS_PATH_DIRECT_UDP)));
   als_fake_link_set_silent (world_get_link (world, path, 0), TRUE);
   als_fake_link_set_silent (world_get_link (world, path, 1), TRUE);
@@ -417,6 +417,14 @@ test_dead_idle_path_is_found (void)
   world_run (world, 3 * SECOND);
   g_assert_cmpuint (world->n_gone[0], ==, 1);
   g_assert_cmpuint (world->n_gone[1], ==, 1);
+}
+
+/* Wherever between two signs of life it dies. */
+static void
+test_dead_idle_path_is_found (void)
+{
+  for (guint i = 0; i < 20; i++)
+    check_idle_death (100 * SECOND + i * 50 * MS);
 }
 
 /* Returns the first, the worst. */

@@ -150,40 +150,47 @@ error_from_errno (int number)
   return g_error_new_literal (G_IO_ERROR, g_io_error_from_errno (number), g_strerror (number));
 }
 
-/* Bytes that were taken, 0 if it is full, -1 with an error. */
+/* SOCKET: (nullable): NULL: by OUTPUT, and only the first vector. Bytes that were taken, 0 if it is
+ * full, -1 with an error. */
 static gssize
-write_some (AlsStreamCarrier *self, struct iovec *vectors, guint n, GError **error)
+write_to (GSocket *socket, GPollableOutputStream *output, struct iovec *vectors, guint n,
+          GError **error)
 {
   struct msghdr message = { .msg_iov = vectors, .msg_iovlen = n };
   g_autoptr (GError) local_error = NULL;
   gssize taken;
 
-  if (self->socket != NULL)
+  if (socket != NULL)
     {
       do
-        taken = sendmsg (g_socket_get_fd (self->socket), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        taken = sendmsg (g_socket_get_fd (socket), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
       while (taken < 0 && errno == EINTR);
       if (taken >= 0)
-        {
-          self->written_bytes += (uint64_t) taken;
-          return taken;
-        }
+        return taken;
       if (errno == EAGAIN || errno == EWOULDBLOCK)
         return 0;
       *error = error_from_errno (errno);
       return -1;
     }
-  taken = g_pollable_output_stream_write_nonblocking (self->output, vectors[0].iov_base,
+  taken = g_pollable_output_stream_write_nonblocking (output, vectors[0].iov_base,
                                                       vectors[0].iov_len, NULL, &local_error);
   if (taken >= 0)
-    {
-      self->written_bytes += (uint64_t) taken;
-      return taken;
-    }
+    return taken;
   if (g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     return 0;
   *error = g_steal_pointer (&local_error);
   return -1;
+}
+
+/* As write_to. */
+static gssize
+write_some (AlsStreamCarrier *self, struct iovec *vectors, guint n, GError **error)
+{
+  gssize taken = write_to (self->socket, self->output, vectors, n, error);
+
+  if (taken > 0)
+    self->written_bytes += (uint64_t) taken;
+  return taken;
 }
 
 static void
@@ -415,11 +422,16 @@ als_stream_carrier_get_loss (AlsCarrier *carrier, uint64_t *sent_packets, uint64
 /* --- lingering --- */
 
 /* Closing with something unread would be a reset, and a reset takes back what the other side has
- * not read yet: so the end is announced, and what still comes is thrown away. */
+ * not read yet: so what was begun is written, the end is announced, and what still comes is thrown
+ * away. */
 typedef struct
 {
   GIOStream *stream;
+  GSocket *socket;      /* inside the stream */
+  GByteArray *unsent;
+  size_t unsent_pos;
   GSource *readable;
+  GSource *writable;    /* NULL once all is written */
   GSource *deadline;
 } Linger;
 
@@ -427,15 +439,18 @@ static void
 linger_free (Linger *self)
 {
   als_source_clear (&self->readable);
+  als_source_clear (&self->writable);
   als_source_clear (&self->deadline);
   als_stream_abort (self->stream);
   g_object_unref (self->stream);
+  g_byte_array_unref (self->unsent);
   g_free (self);
 }
 
 static gboolean
 linger_readable_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
 {
+  Linger *self = user_data;
   gssize len;
 
   do
@@ -443,7 +458,13 @@ linger_readable_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
   while (len < 0 && errno == EINTR);
   if (len > 0 || (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
     return G_SOURCE_CONTINUE;
-  linger_free (user_data);
+  if (len == 0 && self->writable != NULL)
+    {
+      /* It has said all, and may still listen. */
+      als_source_clear (&self->readable);
+      return G_SOURCE_REMOVE;
+    }
+  linger_free (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -454,32 +475,89 @@ linger_deadline_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* STREAM: (transfer full) */
-static void
-linger (GIOStream *stream)
+/* Nothing is left to write. FALSE: nothing is left to wait for either. */
+static gboolean
+linger_say_end (Linger *self)
 {
-  GSocket *socket = als_stream_get_socket (stream);
-  GMainContext *context = get_thread ()->context;
-  Linger *self;
+  return g_socket_shutdown (self->socket, FALSE, TRUE, NULL) && self->readable != NULL;
+}
 
-  if (socket == NULL || !g_socket_shutdown (socket, FALSE, TRUE, NULL))
+static gboolean
+linger_writable_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
+{
+  Linger *self = user_data;
+
+  while (self->unsent_pos < self->unsent->len)
     {
-      als_stream_abort (stream);
-      g_object_unref (stream);
+      struct iovec vector = { self->unsent->data + self->unsent_pos,
+                              self->unsent->len - self->unsent_pos };
+      g_autoptr (GError) error = NULL;
+      gssize taken = write_to (
+          als_stream_get_plain_socket (self->stream),
+          G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (self->stream)), &vector, 1,
+          &error);
+
+      if (taken == 0)
+        return G_SOURCE_CONTINUE;
+      if (taken < 0)
+        {
+          linger_free (self);
+          return G_SOURCE_REMOVE;
+        }
+      self->unsent_pos += (size_t) taken;
+      als_deadline_source_set (self->deadline, g_get_monotonic_time () + LINGER_US);
+    }
+  als_source_clear (&self->writable);
+  if (!linger_say_end (self))
+    linger_free (self);
+  return G_SOURCE_REMOVE;
+}
+
+static GSource *
+linger_watch (Linger *self, GIOCondition condition, GSocketSourceFunc func)
+{
+  GSource *source = g_socket_create_source (self->socket, condition, NULL);
+
+  g_source_set_static_name (source, "als-stream-linger");
+  g_source_set_callback (source, G_SOURCE_FUNC (func), self, NULL);
+  g_source_attach (source, get_thread ()->context);
+  return source;
+}
+
+/* STREAM, UNSENT: (transfer full) */
+static void
+linger (GIOStream *stream, GByteArray *unsent, size_t unsent_pos)
+{
+  GMainContext *context = get_thread ()->context;
+  Linger *self = g_new0 (Linger, 1);
+
+  self->stream = stream;
+  self->socket = als_stream_get_socket (stream);
+  self->unsent = unsent;
+  self->unsent_pos = unsent_pos;
+  if (self->socket == NULL)
+    {
+      linger_free (self);
       return;
     }
-  self = g_new0 (Linger, 1);
-  self->stream = stream;
-  self->readable = g_socket_create_source (socket, G_IO_IN, NULL);
-  g_source_set_static_name (self->readable, "als-stream-linger");
-  g_source_set_callback (self->readable, G_SOURCE_FUNC (linger_readable_cb), self, NULL);
-  g_source_attach (self->readable, context);
   self->deadline = als_deadline_source_new (context, "als-stream-linger-end", linger_deadline_cb,
                                             self);
   als_deadline_source_set (self->deadline, g_get_monotonic_time () + LINGER_US);
+  self->readable = linger_watch (self, G_IO_IN, linger_readable_cb);
+  if (unsent->len > 0)
+    self->writable = linger_watch (self, G_IO_OUT, linger_writable_cb);
+  else if (!linger_say_end (self))
+    linger_free (self);
 }
 
 /* --- lifecycle --- */
+
+void
+als_stream_carrier_add_last (AlsStreamCarrier *self, const uint8_t *data, size_t len)
+{
+  if (self->stream != NULL && self->error == NULL)
+    g_byte_array_append (self->unsent, data, (guint) len);
+}
 
 static void
 als_stream_carrier_close (AlsCarrier *carrier)
@@ -500,7 +578,10 @@ als_stream_carrier_close (AlsCarrier *carrier)
   self->input = NULL;
   self->output = NULL;
   if (self->error == NULL)
-    linger (g_steal_pointer (&self->stream));
+    {
+      linger (g_steal_pointer (&self->stream), self->unsent, self->unsent_pos);
+      self->unsent = g_byte_array_new ();
+    }
   else
     als_stream_abort (self->stream);
   g_clear_object (&self->stream);

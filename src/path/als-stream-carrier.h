@@ -4,7 +4,8 @@
 /* A STREAM carrier over a connected socket or stream (TLS, proxy), living in
  * the process's thread for streams. Its unsent queue is short
  * (TCP_NOTSENT_LOWAT), Nagle is off, BBR is asked for where the kernel lets us.
- * Packets are taken whole or not at all. */
+ * Packets are taken whole or not at all; what was taken before a close is still
+ * written after it. */
 
 #pragma once
 
@@ -19,6 +20,8 @@ G_DECLARE_FINAL_TYPE (AlsStreamCarrier, als_stream_carrier, ALS, STREAM_CARRIER,
  * returned. EARLY: (nullable): bytes that were read already and come first. */
 AlsCarrier   *als_stream_carrier_new         (GIOStream *stream, AlsPathKind kind, const char *remote,
                                               gboolean lan, gboolean initiated, GBytes *early);
+/* Just before a close: taken even where the carrier is full. */
+void          als_stream_carrier_add_last    (AlsStreamCarrier *self, const uint8_t *data, size_t len);
 /* Of the thread for streams, which is there as long as the process. (transfer none) */
 GMainContext *als_stream_carrier_get_thread_context (void);
 

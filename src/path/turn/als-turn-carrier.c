@@ -465,6 +465,19 @@ als_turn_carrier_set_reading (AlsCarrier *carrier, gboolean reading)
     }
 }
 
+/* A full stripe takes it, too: without a mark the other side would know of no end. */
+static void
+say_end (Stripe *stripe, uint64_t number)
+{
+  uint8_t record[HEADER_BYTES];
+
+  als_turn_record_put (record, ALS_TURN_RECORD_END, 0, number);
+  g_byte_array_append (stripe->owed, record, sizeof record);
+  als_stream_carrier_add_last (ALS_STREAM_CARRIER (stripe->carrier), stripe->owed->data,
+                               stripe->owed->len);
+  g_byte_array_set_size (stripe->owed, 0);
+}
+
 /* The stripes are freed later: a caller may still look at what one of them received. */
 static void
 als_turn_carrier_close (AlsCarrier *carrier)
@@ -480,7 +493,7 @@ als_turn_carrier_close (AlsCarrier *carrier)
       Stripe *stripe = g_ptr_array_index (self->stripes, i);
 
       if (!was_over)
-        send_small (stripe, ALS_TURN_RECORD_END, self->next_out);
+        say_end (stripe, self->next_out);
       als_carrier_close (stripe->carrier);
     }
   if (!was_over)

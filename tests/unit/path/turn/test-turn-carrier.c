@@ -25,6 +25,7 @@ struct End
   GMutex mutex;
   uint64_t sent, to_send, received; /* messages */
   uint64_t more;           /* the test's: for to_send */
+  uint64_t window;         /* messages under way, at most */
   gboolean is_wrong;
   gboolean is_closed;
   gboolean had_error;
@@ -56,7 +57,7 @@ is_closed (End *self)
 static void
 pump (End *self)
 {
-  while (self->sent < self->to_send && self->sent < get_received (self->other) + 256)
+  while (self->sent < self->to_send && self->sent < get_received (self->other) + self->window)
     {
       uint8_t message[8 + 4096] = { 0 };
       uint64_t number = GUINT64_TO_BE (self->sent);
@@ -196,6 +197,7 @@ pair_init (Pair *self, guint n_streams)
 
       g_mutex_init (&end->mutex);
       end->other = &self->ends[1 - i];
+      end->window = 256;
       end->notes = als_mailbox_new (NULL, "notes", notes_cb, end, g_free);
       end->carrier = als_turn_carrier_new ("peer", i == 0, end->notes);
     }
@@ -312,6 +314,28 @@ test_end (void)
   pair_clear (&pair);
 }
 
+/* Every stream is full, one of them in the middle of a message. */
+static void
+test_end_while_full (void)
+{
+  uint64_t taken;
+  Pair pair;
+
+  pair_init (&pair, 4);
+  pair_listen (&pair);
+  als_stream_call (stop_reading_cb, &pair.ends[1]);
+  pair.ends[0].window = 100000;
+  send_messages (&pair.ends[0], pair.ends[0].window);
+  als_stream_call (close_cb, &pair.ends[0]);
+  taken = pair.ends[0].sent;
+  g_assert_cmpuint (taken, <, pair.ends[0].window);
+  als_stream_call (start_reading_cb, &pair.ends[1]);
+  wait_for (is_closed (&pair.ends[1]));
+  g_assert_cmpuint (get_received (&pair.ends[1]), ==, taken);
+  g_assert_false (pair.ends[1].had_error);
+  pair_clear (&pair);
+}
+
 static void
 test_lost_stream (void)
 {
@@ -424,6 +448,8 @@ main (int argc, char **argv)
   g_test_add_func ("/path/turn-carrier/streams-join-on-the-way", test_growing);
   g_test_add_func ("/path/turn-carrier/nothing-is-lost-before-somebody-listens", test_unheard);
   g_test_add_func ("/path/turn-carrier/an-end-comes-after-the-last-message", test_end);
+  g_test_add_func ("/path/turn-carrier/an-end-comes-after-the-last-message-where-all-are-full",
+                   test_end_while_full);
   g_test_add_func ("/path/turn-carrier/a-lost-stream-ends-it", test_lost_stream);
   g_test_add_func ("/path/turn-carrier/nonsense-ends-it", test_nonsense);
   g_test_add_data_func ("/path/turn-carrier/bulk-wishes-for-more", GUINT_TO_POINTER (0),

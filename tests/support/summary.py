@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Closes a test run with one line, from meson's log: N passed, N failed, N skipped."""
+"""Closes a test run with one line, from meson's logs: N passed, N failed, N skipped."""
 import json
 import sys
 
 passed = failed = skipped = 0
 reasons = []
-with open(sys.argv[1], encoding="utf-8") as log:
-    for line in log:
-        test = json.loads(line)
+for path in sys.argv[1:]:
+    with open(path, encoding="utf-8") as log:
+        tests = [json.loads(line) for line in log]
+    for test in tests:
         if test["result"] in ("OK", "EXPECTEDFAIL"):
             passed += 1
         elif test["result"] == "SKIP":

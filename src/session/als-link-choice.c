@@ -27,6 +27,8 @@
 #define DOUBTFUL_LOSS 5000
 /* A congestion control finds its rate in less. */
 #define TRIAL_US (2500 * 1000)
+/* In a row; a single one may be a burst out of a full buffer. */
+#define WON_INTERVALS 2
 /* Fewer round trips do not condemn a path. */
 #define ENOUGH_SAMPLES 3
 
@@ -226,6 +228,7 @@ start_trial (AlsLinkCandidate *self, AlsLinkCandidate *against, int64_t now_us)
   self->trial_against = against->number;
   self->next_trial_us = now_us + (BAN_US << MIN (self->n_trials, MAX_DOUBLINGS));
   self->n_trials++;
+  self->n_won = 0;
   self->goodput = 0;
   forget_full (against);
 }
@@ -243,6 +246,11 @@ end_trial (AlsLinkCandidate *self, AlsLinkCandidate *against, const AlsLinkInter
            int64_t now_us)
 {
   if (!interval->saturated || interval->goodput < against->goodput * GOODPUT_FACTOR)
+    {
+      self->n_won = 0;
+      return;
+    }
+  if (++self->n_won < WON_INTERVALS)
     return;
   self->trial_until_us = 0;
   self->n_trials = 0;

@@ -43,6 +43,7 @@ typedef struct
   guint trial_against;     /* number of the one it stands in for */
   int64_t next_trial_us;
   guint n_trials;          /* in vain */
+  guint n_won;             /* intervals in a row of the present trial that carried twice as much */
 } AlsLinkCandidate;
 
 /* What a link did during an ALS_GOODPUT_INTERVAL_US. */

@@ -124,7 +124,9 @@ def equals_stay_on_tcp(lab, server, homes):
     print(f"# 60 MB without loss: {480 / (time.monotonic() - begin):.0f} Mbit/s", flush=True)
     check(digest(path) == digest(os.path.join(pair.folder["b"], "equal")), "the file differs")
     for cli, mark in zip(pair.sides, marks):
-        check(set(kinds(cli, mark)) <= {"direct-tcp"}, f"{cli.name} went to {kinds(cli, mark)}")
+        # A full queue loses packets, too: a trial may come of it, and shows nothing better.
+        seen = kinds(cli, mark)
+        check(seen[-1:] in ([], ["direct-tcp"]) and len(seen) <= 2, f"{cli.name} went to {seen}")
     pair.stop()
 
 

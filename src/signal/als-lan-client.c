@@ -400,11 +400,14 @@ guest_ended_cb (AlsLanConnection *connection, int reason, gpointer user_data)
 {
   Guest *guest = user_data;
   AlsLanClient *self = guest->client;
-  gboolean was_refused = reason == ECONNREFUSED || reason == ECONNRESET || reason == EHOSTUNREACH;
 
-  /* A reset may be for an early connection, too, whose other end was not there yet. */
-  drop_guest (self, guest, was_refused && !guest->is_welcome ? ALS_LAN_DIAL_REFUSED
-                                                             : ALS_LAN_DIAL_IN_VAIN);
+  g_debug ("%s did not become the pairing: %s",
+           als_lan_connection_is_accepted (connection) ? "a connection that came" : "a dial",
+           reason != 0 ? g_strerror (reason) : "closed");
+  /* Once paired, the guest closes its other connections. */
+  drop_guest (self, guest,
+              als_lan_search_judge_end (reason, guest->is_welcome
+                                                  || (reason == 0 && self->pair != NULL)));
   update_timer (self);
 }
 

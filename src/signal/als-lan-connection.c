@@ -265,6 +265,22 @@ start_reading (AlsLanConnection *self)
   self->in = watch (self, G_IO_IN, in_cb);
 }
 
+/* Why there is no connection, 0 if there is. */
+static int
+get_failure (int fd)
+{
+  struct sockaddr_storage peer;
+  socklen_t peer_len = sizeof peer;
+  int reason = 0;
+  socklen_t len = sizeof reason;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &reason, &len) != 0)
+    return errno;
+  /* SO_ERROR tells soft errors, too: a firewall's refusal of our first packet, which the other side's
+   * own packet made good. */
+  return reason != 0 && getpeername (fd, (struct sockaddr *) &peer, &peer_len) == 0 ? 0 : reason;
+}
+
 static gboolean
 out_cb (int fd, GIOCondition condition, gpointer user_data)
 {
@@ -273,11 +289,8 @@ out_cb (int fd, GIOCondition condition, gpointer user_data)
   als_source_clear (&self->out);
   if (self->state == CONNECTING)
     {
-      int reason = 0;
-      socklen_t len = sizeof reason;
+      int reason = get_failure (fd);
 
-      if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &reason, &len) != 0)
-        reason = errno;
       if (reason != 0)
         {
           end (self, reason);

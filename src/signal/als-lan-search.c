@@ -7,6 +7,7 @@
 
 #include "signal/als-lan-search.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* One datagram may be lost, and hurry costs little while somebody waits; then nearly silence: many
@@ -160,6 +161,16 @@ als_lan_search_dialled (AlsLanSearch *self, guint i, AlsLanDialResult result, in
       rest (candidate, now_us);
       break;
     }
+}
+
+AlsLanDialResult
+als_lan_search_judge_end (int reason, gboolean was_welcome)
+{
+  /* Firewalls say no in many ways (resets; unreachable, over IPv6 a lack of permission), and an early
+   * connection may be reset or closed without a word by a side that held it for failed. */
+  if (was_welcome || reason == ETIMEDOUT || reason == EPROTO)
+    return ALS_LAN_DIAL_IN_VAIN;
+  return ALS_LAN_DIAL_REFUSED;
 }
 
 int

@@ -88,6 +88,9 @@ gboolean als_lan_search_take_say      (AlsLanSearch *self, int64_t now_us);
 int      als_lan_search_take_dial     (AlsLanSearch *self, int64_t now_us);
 void     als_lan_search_dialled       (AlsLanSearch *self, guint candidate, AlsLanDialResult result,
                                        int64_t now_us);
+/* What the end of a connection that did not become the pairing was: REASON is its errno, 0 if the other
+ * side closed it; WAS_WELCOME: after the other side had shown that it knows the topic. */
+AlsLanDialResult als_lan_search_judge_end (int reason, gboolean was_welcome);
 /* A datagram from FROM. TRUE: it is to be answered with our ANNOUNCE or ASK. */
 gboolean als_lan_search_hear          (AlsLanSearch *self, const AlsLanMessage *message,
                                        const AlsLanEndpoint *from, int64_t now_us);

@@ -5,6 +5,7 @@
 
 #include "signal/als-lan-search.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define S INT64_C (1000000)
@@ -147,6 +148,37 @@ test_refusals_are_dialled_again (void)
   g_assert_cmpint (als_lan_search_take_dial (&search, now_us + 6 * S), ==, 0);
 }
 
+/* However a firewall, or a side that is a moment behind, says no, there is another try at once; the
+ * two then pass within the seconds before a rest. */
+static void
+test_every_refusal_counts (void)
+{
+  static const int refusals[] = { 0, ECONNREFUSED, ECONNRESET, EPIPE, EHOSTUNREACH, ENETUNREACH, EACCES };
+  static const int others[] = { ETIMEDOUT, EPROTO };
+
+  for (guint i = 0; i < G_N_ELEMENTS (refusals); i++)
+    {
+      AlsLanSearch search;
+      int64_t now_us = START;
+
+      als_lan_search_start (&search, &topic, FALSE, FALSE, START);
+      hear (&search, ALS_LAN_ANNOUNCE, 7, 4000, START);
+      g_assert_cmpint (als_lan_search_take_dial (&search, START), ==, 0);
+      /* It looked like a connection before its end. */
+      als_lan_search_dialled (&search, 0, ALS_LAN_DIAL_UP, START);
+      als_lan_search_dialled (&search, 0, als_lan_search_judge_end (refusals[i], FALSE), START);
+      for (guint n = 0; n < 100; n++)
+        {
+          now_us += 45000;
+          g_assert_cmpint (als_lan_search_take_dial (&search, now_us), ==, 0);
+          als_lan_search_dialled (&search, 0, als_lan_search_judge_end (refusals[i], FALSE), now_us);
+        }
+      g_assert_cmpint (als_lan_search_judge_end (refusals[i], TRUE), ==, ALS_LAN_DIAL_IN_VAIN);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    g_assert_cmpint (als_lan_search_judge_end (others[i], FALSE), ==, ALS_LAN_DIAL_IN_VAIN);
+}
+
 static void
 test_strangers_are_not_heard (void)
 {
@@ -236,6 +268,7 @@ main (int argc, char **argv)
   g_test_add_func ("/signal/lan-search/both-dial-who-is-heard", test_dials_who_is_heard);
   g_test_add_func ("/signal/lan-search/refusals-are-dialled-again-for-a-while",
                    test_refusals_are_dialled_again);
+  g_test_add_func ("/signal/lan-search/whatever-way-somebody-refuses", test_every_refusal_counts);
   g_test_add_func ("/signal/lan-search/strangers-are-not-heard", test_strangers_are_not_heard);
   g_test_add_func ("/signal/lan-search/flood-is-bounded", test_flood_is_bounded);
   g_test_add_func ("/signal/lan-search/others-with-our-number-give-way", test_others_give_way);

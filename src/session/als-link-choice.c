@@ -27,6 +27,8 @@
 #define DOUBTFUL_LOSS 5000
 /* A congestion control finds its rate in less. */
 #define TRIAL_US (2500 * 1000)
+/* From one interval to the next; it is still finding its rate then. */
+#define STARTING_GROWTH 1.25
 /* In a row; a single one may be a burst out of a full buffer. */
 #define WON_INTERVALS 2
 /* Fewer round trips do not condemn a path. */
@@ -69,6 +71,8 @@ is_slower (const AlsLinkCandidate *a, gboolean a_in_use, const AlsLinkCandidate 
 static void
 forget_full (AlsLinkCandidate *candidate)
 {
+  candidate->found_rate = FALSE;
+  candidate->starting_goodput = 0;
   candidate->n_poor = candidate->n_full = 0;
   candidate->sent = candidate->lost = 0;
 }
@@ -257,6 +261,19 @@ end_trial (AlsLinkCandidate *self, AlsLinkCandidate *against, const AlsLinkInter
   ban (against, "trial", now_us);
 }
 
+/* Work waits, but it is still finding its rate: what it carries, and what its search for the rate
+ * loses, say little of the path. The interval in which it found it is still one of them. */
+static gboolean
+is_starting (AlsLinkCandidate *self, const AlsLinkInterval *interval)
+{
+  if (self->found_rate)
+    return FALSE;
+  self->found_rate = interval->goodput <= self->starting_goodput * STARTING_GROWTH;
+  self->starting_goodput = interval->goodput;
+  self->goodput = MAX (self->goodput, interval->goodput);
+  return TRUE;
+}
+
 void
 als_link_choice_note_interval (AlsLinkCandidate **candidates, guint n, guint current,
                                guint allowed_kinds, const AlsLinkInterval *interval,
@@ -272,11 +289,15 @@ als_link_choice_note_interval (AlsLinkCandidate **candidates, guint n, guint cur
       forget_full (self);
       return;
     }
-  self->goodput = self->goodput == 0 ? interval->goodput
-                                     : (self->goodput * 3 + interval->goodput) / 4;
-  self->n_full++;
-  self->sent += interval->sent;
-  self->lost += interval->lost;
+  g_debug ("path %u: %" G_GUINT64_FORMAT " kB/s, full; %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+           " packets lost", self->number, interval->goodput / 1000, interval->lost, interval->sent);
+  if (!is_starting (self, interval))
+    {
+      self->goodput = (self->goodput * 3 + interval->goodput) / 4;
+      self->n_full++;
+      self->sent += interval->sent;
+      self->lost += interval->lost;
+    }
   if (self->trial_until_us != 0)
     {
       other = find_number (candidates, n, self->trial_against);

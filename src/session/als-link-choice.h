@@ -36,6 +36,8 @@ typedef struct
   guint n_bans;            /* since it last did well for long */
   int64_t slow_since_us;   /* round trip much worse than another's; 0: not */
   gboolean passed_over;    /* in the present choice */
+  gboolean found_rate;     /* since work began to wait; until then each interval carries more ... */
+  uint64_t starting_goodput; /* ... than this, of the last one */
   guint n_poor;            /* intervals in a row with under half of another's goodput */
   guint n_full;            /* intervals in a row with work waiting all the time ... */
   uint64_t sent, lost;     /* ... and packets in them, where they are counted */

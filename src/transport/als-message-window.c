@@ -16,6 +16,8 @@
 #define FIRST_STEP_US (3 * 1000)
 #define NO_QUEUE_US (5 * 1000)
 #define TWO_MESSAGES_BYTES 2560
+/* One late message is no queue: the doubling ends when so many of one round trip show it, as in RFC 9406. */
+#define START_SAMPLES 4
 #define SHRINK_QUEUE_US (30 * 1000)
 
 /* Of each message in the mean. */
@@ -62,6 +64,7 @@ als_message_window_init (AlsMessageWindow *self, size_t max_bytes)
     .max_bytes = max_bytes,
     .limit_bytes = MIN (FIRST_LIMIT_BYTES, max_bytes),
     .starting = TRUE,
+    .round_least_us = INT64_MAX,
     .base = { .part_us = BASE_PART_US, .younger_us = INT64_MAX, .older_us = INT64_MAX },
     .standing = { .part_us = MIN_STANDING_PART_US, .younger_us = INT64_MAX,
                   .older_us = INT64_MAX },
@@ -95,13 +98,21 @@ min_filter_reset (AlsMinFilter *self)
   self->younger_us = self->older_us = INT64_MAX;
 }
 
+static void
+start_round (AlsMessageWindow *self)
+{
+  self->round_end = self->sent_bytes;
+  self->n_round_samples = 0;
+  self->round_least_us = INT64_MAX;
+}
+
 /* What was learned about the queue is void; the path itself may be as it was. */
 static void
 start_again (AlsMessageWindow *self)
 {
   self->starting = TRUE;
   self->limit_bytes = MIN (MIN_LIMIT_BYTES, self->max_bytes);
-  self->round_end = self->sent_bytes;
+  start_round (self);
   self->srtt_us = min_filter_get (&self->base);
   self->lasting_us = 0;
   self->carried = 0;
@@ -129,6 +140,8 @@ add_sample (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us)
   min_filter_add (&self->base, rtt_us, now_us);
   self->standing.part_us = MAX (min_filter_get (&self->base) / 2, MIN_STANDING_PART_US);
   min_filter_add (&self->standing, rtt_us, now_us);
+  self->n_round_samples++;
+  self->round_least_us = MIN (self->round_least_us, rtt_us);
 }
 
 void
@@ -182,10 +195,11 @@ adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
   gboolean used = in_flight_before * 2 >= self->limit_bytes;
   gboolean round = self->acked_bytes >= self->round_end;
 
-  if (round)
-    self->round_end = self->sent_bytes;
-  if (self->starting && queue_us > grow_queue_us)
+  if (self->starting && self->n_round_samples >= START_SAMPLES
+      && self->round_least_us - min_filter_get (&self->base) > grow_queue_us)
     self->starting = FALSE;
+  if (round)
+    start_round (self);
   if (self->starting && used)
     self->limit_bytes += acked;
   else if (round && queue_us > SHRINK_QUEUE_US)

@@ -30,6 +30,8 @@ typedef struct
   gboolean starting;     /* doubling each round trip */
   size_t step_bytes;     /* last growth */
   uint64_t round_end;    /* sent_bytes when this round began */
+  guint n_round_samples; /* of the round trip, in this round ... */
+  int64_t round_least_us; /* ... and the least of them; INT64_MAX: none yet */
   int64_t srtt_us;       /* 0: unknown */
   double lasting_us;     /* from a byte's leaving to its acknowledgement, which the peer may have kept */
   double carried;        /* bytes a second, last shown while work was waiting; 0: never */

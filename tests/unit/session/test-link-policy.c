@@ -249,7 +249,7 @@ test_lossy_tcp_makes_way (void)
 
   live (&world, 20, FALSE, &now_us);
   g_assert_cmpuint (world.current, ==, 2); /* while nothing is full nobody minds */
-  live (&world, 8, TRUE, &now_us);
+  live (&world, 10, TRUE, &now_us);
   g_assert_cmpuint (world.current, ==, 1);
   g_assert_cmpint (world.all[1].banned_until_us, >, now_us + 50 * SECOND);
   /* Ten minutes: it looks at the better kind again, less often each time. */
@@ -278,6 +278,23 @@ test_equals_stay_where_they_are (void)
   g_assert_cmpuint (world.current, ==, 2);
   g_assert_cmpuint (world.n_switches, <=, 2 * 4);
   g_assert_cmpuint (world.intervals[0], <=, 4 * 6);
+}
+
+/* Its rate doubles in every interval, and when it is there it loses what was too much. */
+static void
+test_search_for_the_rate_is_not_judged (void)
+{
+  World world = make_world (12 * 1000 * 1000, 100 * 1000, 0);
+  int64_t now_us = SECOND;
+
+  for (; world.goodput[1] < 12 * 1000 * 1000; world.goodput[1] *= 2)
+    live (&world, 1, TRUE, &now_us);
+  world.goodput[1] = 12 * 1000 * 1000;
+  world.lost = 200;
+  live (&world, 2, TRUE, &now_us);
+  world.lost = 0;
+  live (&world, 60, TRUE, &now_us);
+  g_assert_cmpuint (world.n_switches, ==, 0);
 }
 
 static void
@@ -403,6 +420,8 @@ main (int argc, char **argv)
   g_test_add_func ("/session/link-choice/a-trial-that-shows-no-better-ends", test_equals_stay_where_they_are);
   g_test_add_func ("/session/link-choice/a-fast-line-without-loss-is-not-bothered",
                    test_fast_line_is_not_bothered);
+  g_test_add_func ("/session/link-choice/search-for-the-rate-is-not-judged",
+                   test_search_for_the_rate_is_not_judged);
   g_test_add_func ("/session/link-choice/trials-have-limits", test_trials_have_limits);
   g_test_add_func ("/session/link-choice/a-slow-start-does-not-condemn-an-unused-path",
                    test_slow_start_does_not_condemn_an_unused_path);

@@ -545,6 +545,33 @@ test_nothing_stated (gconstpointer data)
     }
 }
 
+/* One message is held up on the way, as on any wireless network: that is no queue, and a file that begins
+ * then finds its rate as quickly as ever. */
+static void
+test_one_late_message_slows_no_start (void)
+{
+  double share[2];
+
+  for (guint late = 0; late < 2; late++)
+    {
+      Relay *relay = relay_new_over (ALS_CARRIER_STREAM, 100 * MBIT_S, 50 * MS, 0, 0);
+
+      relay_run (relay, S);
+      send_stamped (&relay->side[0], ALS_LANE_CONTROL);
+      if (late)
+        relay->side[0].busy_until_us = relay->now_us + 80 * MS;
+      relay_run (relay, 300 * MS);
+      relay->side[0].feeds_bulk = TRUE;
+      feed (&relay->side[0]);
+      relay_run (relay, 1500 * MS);
+      share[late] = relay->side[1].got_bytes[ALS_LANE_BULK] / (1.5 * relay->rate);
+      relay_free (relay);
+    }
+  g_test_message ("of the first 1.5 s: %.0f %%, after a late message %.0f %%", share[0] * 100, share[1] * 100);
+  g_assert_cmpfloat (share[0], >, 0.35);
+  g_assert_cmpfloat (share[1], >, 0.8 * share[0]);
+}
+
 /* A stream below takes what it has room for and then stands still, as TCP does after a loss. */
 static void
 test_stall_is_told (void)
@@ -916,6 +943,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/transport/stream-link/finds-the-rate-and-keeps-the-queue-short",
                         GUINT_TO_POINTER (ALS_CARRIER_STREAM), test_nothing_stated);
   g_test_add_func ("/transport/stream-link/a-stall-below-is-told", test_stall_is_told);
+  g_test_add_func ("/transport/message-link/one-late-message-slows-no-start",
+                   test_one_late_message_slows_no_start);
   g_test_add_func ("/transport/stream-link/a-stranger-hears-nothing-and-goes", test_stranger_on_the_port);
   g_test_add_func ("/transport/stream-link/a-broken-record-ends-it", test_broken_record_ends_it);
   g_test_add_func ("/transport/message-link/idle-costs-nothing", test_idle_costs_nothing);

@@ -978,6 +978,9 @@ als_cli_run (const AlsCliOptions *options)
   if (options->mode == ALS_CLI_SHARE)
     als_media_prepare ();
   self.visit = als_visit_new (&config);
+  /* What works on 127.0.0.1 only is of no use later. */
+  if (!options->loopback)
+    als_cli_settings_learn_from (self.visit);
   g_signal_connect (self.visit, "notify::state", G_CALLBACK (state_cb), &self);
   g_signal_connect (self.visit, "notify::code", G_CALLBACK (show_code_cb), &self);
   g_signal_connect (self.visit, "notify::invitation", G_CALLBACK (invitation_cb), &self);
@@ -1010,6 +1013,7 @@ als_cli_run (const AlsCliOptions *options)
       g_signal_handlers_disconnect_by_data (transfer, &self);
     }
   g_object_unref (self.visit);
+  als_cli_settings_sync ();
   g_queue_clear_full (&self.questions, (GDestroyNotify) question_free);
   als_code_wipe_string (self.shown_code);
   if (self.reply != NULL)

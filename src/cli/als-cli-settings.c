@@ -52,6 +52,49 @@ als_cli_settings_get_port (const char *key)
   return port;
 }
 
+/* What is the same already is not written again. */
+static void
+keep (const char *key, GVariant *value)
+{
+  g_autoptr (GVariant) owned = g_variant_ref_sink (value);
+  g_autoptr (GSettings) settings = open_settings (key);
+  g_autoptr (GVariant) old = settings != NULL ? g_settings_get_value (settings, key) : NULL;
+
+  if (old != NULL && !g_variant_equal (old, owned))
+    g_settings_set_value (settings, key, owned);
+}
+
+static void
+servers_known_cb (AlsVisit *visit, GParamSpec *pspec, gpointer user_data)
+{
+  const char *const *servers = als_visit_get_known_ice_servers (visit);
+
+  if (servers != NULL && servers[0] != NULL)
+    keep ("last-ice-servers", g_variant_new_strv (servers, -1));
+}
+
+static void
+port_known_cb (AlsVisit *visit, GParamSpec *pspec, gpointer user_data)
+{
+  guint port = als_visit_get_local_port (visit);
+
+  if (port != 0)
+    keep ("last-local-port", g_variant_new_uint16 ((guint16) port));
+}
+
+void
+als_cli_settings_learn_from (AlsVisit *visit)
+{
+  g_signal_connect (visit, "notify::known-ice-servers", G_CALLBACK (servers_known_cb), NULL);
+  g_signal_connect (visit, "notify::local-port", G_CALLBACK (port_known_cb), NULL);
+}
+
+void
+als_cli_settings_sync (void)
+{
+  g_settings_sync ();
+}
+
 /* (transfer full) */
 static char *
 make_stun_uri (const char *given)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
-/* What the command line takes from the settings that the window shows. They may
- * not be installed; then everything has its default. */
+/* What the command line takes from the settings that the window shows, and keeps
+ * there for the next visit. They may not be installed; then everything has its
+ * default, and nothing is kept. */
 
 #pragma once
 
-#include <gio/gio.h>
+#include "visit/als-visit.h"
 
 G_BEGIN_DECLS
 
@@ -22,5 +23,9 @@ gboolean als_cli_check_stun            (char **given);
 GStrv    als_cli_settings_get_ice_servers  (char **given);
 /* Wipes them. */
 void     als_cli_settings_free_ice_servers (GStrv servers);
+/* Keeps what VISIT learns: the servers it was told, and the port that worked. */
+void     als_cli_settings_learn_from   (AlsVisit *visit);
+/* Waits until what was learned is stored. */
+void     als_cli_settings_sync         (void);
 
 G_END_DECLS

@@ -76,7 +76,8 @@ struct _AlsVisitCore
   AlsScreenKind screen_kind;
   char *display;
   char **ice_servers;        /* secret: may hold logins */
-  uint16_t local_port;
+  uint16_t local_port;       /* 0: any */
+  uint16_t last_local_port;  /* 0: none */
   gboolean no_port_mapping;
   gboolean no_lan;
   char **ntp_servers;
@@ -128,7 +129,8 @@ struct _AlsVisitCore
   AlsSealer sealer;
   AlsOpener opener;
   AlsSession *session;
-  char **known_ice_servers;  /* nullable: the last pairing's, without logins */
+  char **known_ice_servers;  /* nullable: the last pairing's, without logins; outlives starts */
+  uint16_t worked_port;      /* TCP: a direct connection came about from it; 0: not yet; outlives starts */
   AlsNetworkWatch *watch;
   AlsVisitMeans *means;
   AlsNetworkReport *ours;    /* nullable: not known yet */

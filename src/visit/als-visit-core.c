@@ -218,7 +218,8 @@ als_visit_core_new (const AlsVisitConfig *config, AlsMailbox *updates)
   self->screen_kind = config->screen;
   self->display = g_strdup (config->display);
   self->ice_servers = g_strdupv ((char **) config->ice_servers);
-  self->local_port = config->local_port != 0 ? config->local_port : config->last_local_port;
+  self->local_port = config->local_port;
+  self->last_local_port = config->last_local_port;
   self->no_port_mapping = config->no_port_mapping;
   self->no_lan = config->no_lan;
   self->ntp_servers = g_strdupv ((char **) config->ntp_servers);

@@ -28,11 +28,29 @@ new_servers (void)
   return g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
 }
 
+/* The same one, or one that answers Bindings there anyway. */
+static gboolean
+has_server (GPtrArray *servers, const AlsPathServer *server)
+{
+  for (guint i = 0; i < servers->len; i++)
+    {
+      const AlsPathServer *known = g_ptr_array_index (servers, i);
+
+      if (known->port == server->port && g_str_equal (known->host, server->host)
+          && (known->kind == server->kind
+              || (known->kind == ALS_PATH_SERVER_TURN && server->kind == ALS_PATH_SERVER_STUN)))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Of two entries for one server the first one counts: the pairing's login is newer than the settings'. */
 static void
 copy_servers (GPtrArray *to, GPtrArray *from)
 {
   for (guint i = 0; from != NULL && i < from->len && to->len < MAX_SERVERS; i++)
-    g_ptr_array_add (to, als_path_server_copy (g_ptr_array_index (from, i)));
+    if (!has_server (to, g_ptr_array_index (from, i)))
+      g_ptr_array_add (to, als_path_server_copy (g_ptr_array_index (from, i)));
 }
 
 AlsVisitMeans *

@@ -189,12 +189,10 @@ network_changed_cb (AlsNetworkWatch *watch, AlsVisitCore *self)
   probe_later (self, TRUE);
 }
 
-/* The settings' servers; bad ones are the settings page's to complain about. (transfer full) */
-static GPtrArray *
-parse_servers (char **uris)
+/* Bad ones are the settings page's to complain about. */
+static void
+parse_servers (GPtrArray *servers, char **uris)
 {
-  GPtrArray *servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
-
   for (guint i = 0; uris != NULL && uris[i] != NULL; i++)
     {
       g_autoptr (GError) error = NULL;
@@ -205,18 +203,27 @@ parse_servers (char **uris)
       else
         g_message ("a STUN or TURN server of the settings is left out: %s", error->message);
     }
-  return servers;
+}
+
+/* The port that the user chose, or else the one that worked last. */
+static uint16_t
+choose_port (AlsVisitCore *self)
+{
+  if (self->local_port != 0)
+    return self->local_port;
+  return self->worked_port != 0 ? self->worked_port : self->last_local_port;
 }
 
 void
 als_core_begin_network (AlsVisitCore *self)
 {
-  g_autoptr (GPtrArray) servers = parse_servers (self->ice_servers);
+  g_autoptr (GPtrArray) servers
+      = g_ptr_array_new_with_free_func ((GDestroyNotify) als_path_server_free);
   AlsVisitMeansConfig config = {
     .is_inviter = self->is_inviter,
     .loopback = self->loopback,
     .servers = servers,
-    .local_port = self->local_port,
+    .local_port = choose_port (self),
     .no_port_mapping = self->no_port_mapping,
     .proxies = self->proxies,
     .trust = self->trust,
@@ -225,6 +232,8 @@ als_core_begin_network (AlsVisitCore *self)
   /* An invitation has begun with it. */
   if (self->means != NULL)
     return;
+  parse_servers (servers, self->ice_servers);
+  parse_servers (servers, self->known_ice_servers);
   self->means = als_visit_means_new (&config);
   self->watch = als_network_watch_new ();
   g_signal_connect (self->watch, "changed", G_CALLBACK (network_changed_cb), self);
@@ -275,7 +284,7 @@ make_servers (GPtrArray *ice_servers)
 static void
 remember_servers (AlsVisitCore *self, GPtrArray *servers)
 {
-  g_autoptr (GStrvBuilder) known = g_strv_builder_new ();
+  g_autoptr (GPtrArray) known = g_ptr_array_new ();
 
   if (servers->len == 0)
     return;
@@ -283,11 +292,12 @@ remember_servers (AlsVisitCore *self, GPtrArray *servers)
     {
       g_autofree char *uri = als_ice_uri_make_public (g_ptr_array_index (servers, i));
 
-      if (uri != NULL)
-        g_strv_builder_add (known, uri);
+      if (uri != NULL && !g_ptr_array_find_with_equal_func (known, uri, g_str_equal, NULL))
+        g_ptr_array_add (known, g_steal_pointer (&uri));
     }
+  g_ptr_array_add (known, NULL);
   g_strfreev (self->known_ice_servers);
-  self->known_ice_servers = g_strv_builder_end (known);
+  self->known_ice_servers = (char **) g_ptr_array_free (g_steal_pointer (&known), FALSE);
 }
 
 void
@@ -307,4 +317,5 @@ als_core_use_pairing (AlsVisitCore *self, AlsCoreVia via)
                           via == ALS_VIA_LAN ? ALS_METHOD_LAN : ALS_METHOD_SIGNAL_RELAY,
                           als_core_via_take_relay (self, via));
   probe_later (self, FALSE);
+  als_core_tell (self);
 }

@@ -272,10 +272,7 @@ als_core_paired (AlsVisitCore *self, AlsCoreVia via)
 {
   als_core_set_problem (self, 0, NULL);
   if (self->is_confirmed)
-    {
-      als_core_use_pairing (self, via);
-      als_core_tell (self);
-    }
+    als_core_use_pairing (self, via);
   else if (!self->has_code)
     als_core_via_unpair (self, via);
   else if (is_worn_out (self))

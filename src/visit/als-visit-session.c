@@ -74,6 +74,9 @@ update_stats (AlsVisitCore *self)
       g_free (self->path_remote);
       self->path_remote = g_strdup (remote);
     }
+  /* Links of this kind come from one port only. */
+  if (self->stats.kind == ALS_PATH_DIRECT_TCP)
+    self->worked_port = als_visit_means_get_local_port (self->means);
   return old.kind != self->stats.kind || old.link != self->stats.link
          || ABS (old.rtt_us - self->stats.rtt_us) > 500;
 }

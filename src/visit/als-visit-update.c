@@ -60,7 +60,7 @@ als_core_tell (AlsVisitCore *self)
   update->n_marks = self->n_marks;
   update->is_clock_checked = self->clock.is_checked;
   update->known_ice_servers = g_strdupv (self->known_ice_servers);
-  update->local_port = self->means != NULL ? als_visit_means_get_local_port (self->means) : 0;
+  update->local_port = self->worked_port;
   update->reach = self->reach;
   update->tries_left = als_core_get_tries_left (self);
   update->peer_name = g_strdup (self->peer_name);

@@ -120,8 +120,8 @@ G_DECLARE_FINAL_TYPE (AlsVisit, als_visit, ALS, VISIT, GObject)
  *   next-mark-us   gint64          g_get_monotonic_time (): when both sides try next; 0: not yet
  *   n-marks        guint           how often both tried
  *   is-clock-checked gboolean      the marks are by a clock that an NTP server corrected
- *   known-ice-servers GStrv        nullable; the last list from a rendezvous server, without logins
- *   local-port     guint           TCP port in use, 0: none (yet)
+ *   known-ice-servers GStrv        nullable; the last list from a rendezvous server, without logins, as als_ice_uri_parse () takes it
+ *   local-port     guint           TCP port that a direct connection came about from, 0: none (yet)
  * Signals:
  *   transfer-added (AlsVisitTransfer *)
  *   wrong-code     (guint tries_left)   inviter and joiner: a try failed, it goes on

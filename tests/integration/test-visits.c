@@ -13,6 +13,7 @@
 #define N_PAIRS 25
 
 static char *server_uri; /* of the server that main () starts */
+static uint16_t last_port; /* of the visits that are made next */
 
 typedef struct
 {
@@ -33,6 +34,7 @@ visit_new (const char *folder)
   config.name = "Test";
   config.download_folder = folder;
   config.screen = ALS_SCREEN_TEST_PATTERN;
+  config.last_local_port = last_port;
   return als_visit_new (&config);
 }
 
@@ -241,6 +243,48 @@ test_fifty_visits_at_once (void)
   g_unlink (source);
 }
 
+/* Both sides have LAST as the port that worked last. PORT: what the inviter used. */
+static Pair *
+pair_with_port (uint16_t last, guint *port)
+{
+  Pair *pair;
+
+  last_port = last;
+  pair = pair_new (ALS_VISIT_FILES_ONLY);
+  last_port = 0;
+  g_assert_cmpuint (als_visit_get_local_port (pair->inviter), ==, 0);
+  join (pair);
+  wait_for (als_visit_get_local_port (pair->inviter) != 0 && als_visit_get_local_port (pair->joiner) != 0);
+  g_assert_cmpint (als_visit_get_path_kind (pair->inviter), ==, ALS_PATH_DIRECT_TCP);
+  g_assert_cmpuint (als_visit_get_local_port (pair->inviter), !=, als_visit_get_local_port (pair->joiner));
+  *port = als_visit_get_local_port (pair->inviter);
+  return pair;
+}
+
+static void
+test_port_that_worked (void)
+{
+  guint first, second, third;
+  Pair *one = pair_with_port (0, &first), *two = pair_with_port ((uint16_t) first, &second);
+
+  /* It is taken: any other will do. */
+  g_assert_cmpuint (first, !=, second);
+  als_visit_stop (two->inviter);
+  wait_for (state_is (two->inviter, ALS_VISIT_ENDED) && state_is (two->joiner, ALS_VISIT_ENDED));
+  /* Still known, for whoever stores it; and the same visit begins with it again. */
+  g_assert_cmpuint (als_visit_get_local_port (two->inviter), ==, second);
+  als_visit_invite (two->inviter);
+  join (two);
+  wait_for (als_visit_get_path_kind (two->inviter) == ALS_PATH_DIRECT_TCP);
+  third = als_visit_get_local_port (two->inviter);
+  g_assert_cmpuint (third, ==, second);
+  pair_free (one);
+  pair_free (two);
+  one = pair_with_port ((uint16_t) second, &third);
+  g_assert_true (third == second || als_visit_get_local_port (one->joiner) == second);
+  pair_free (one);
+}
+
 /* Two texts and six digits, and no server: both meet at a mark of the clock. */
 static void
 invite_by_text (Pair *pair, const char *digits_but)
@@ -342,6 +386,7 @@ main (int argc, char **argv)
   g_test_add_func ("/visit/declined-is-told-to-both", test_declined);
   g_test_add_func ("/visit/stop-works-in-every-state", test_stop_in_every_state);
   g_test_add_func ("/visit/stop-works-while-joining", test_stop_while_joining);
+  g_test_add_func ("/visit/the-port-that-worked-last-is-tried-first", test_port_that_worked);
   g_test_add_func ("/visit/fifty-visits-at-once-in-one-process", test_fifty_visits_at_once);
   g_test_add_func ("/visit/an-invitation-needs-no-server", test_invitation);
   g_test_add_func ("/visit/an-invitation-with-wrong-digits-is-over", test_invitation_wrong_digits);

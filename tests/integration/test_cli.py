@@ -353,6 +353,77 @@ def two_on_a_network_survive_their_server(lab, server):
     return None
 
 
+class Introducer:
+    """Stands where a STUN server should: who dials it can be waited for, with the port that was dialled from."""
+
+    def __init__(self, lab):
+        self.socket = socket.create_server((lab.address, 0))
+        self.port = self.socket.getsockname()[1]
+        self.dialled = []
+        self.changed = threading.Condition()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, address = self.socket.accept()
+            except OSError:
+                return
+            with self.changed:
+                self.dialled.append((connection, address))
+                self.changed.notify_all()
+
+    def wait(self, host, seconds=10):
+        with self.changed:
+            self.changed.wait_for(lambda: any(address[0] == host for _, address in self.dialled), seconds)
+            found = [address[1] for _, address in self.dialled if address[0] == host]
+            check(found, f"{host} never asked the server that it knew: {self.dialled}")
+            self.dialled.clear()
+            return found[0]
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def what_worked_is_tried_first_the_next_time(lab, server):
+    if lab.loopback:
+        return "visits on 127.0.0.1 teach nothing"
+    stun = Introducer(lab)
+    own = Server(lab, config=f"{labs.SERVER_CONFIG}[ice]\nstun={lab.address}:{stun.port}\n")
+    settings = {"GSETTINGS_BACKEND": "keyfile", "XDG_CONFIG_HOME": lab.make_folder("settings"),
+                "GSETTINGS_SCHEMA_DIR": os.path.join(labs.BUILD, "data")}
+
+    def visit(expected=None):
+        sender = Cli(lab, own, "send", "/etc/os-release", "--commands", host="a", env=settings)
+        receiver = Cli(lab, own, "receive", "--yes", "--folder", lab.make_folder("next-time"), host="b",
+                       code=sender.code())
+        remote = receiver.wait("path", kind="direct-tcp")["remote"]
+        sender.wait("path", kind="direct-tcp")
+        receiver.wait("progress", state="done")
+        sender.command("stop")
+        sender.ended()
+        receiver.ended()
+        port = stun.wait("10.77.0.2")
+        check(remote == f"10.77.0.2:{port}", f"{remote} is not from port {port}")
+        check(expected in (None, port), f"port {port} instead of {expected}")
+        return port
+
+    port = visit()
+    with open(lab.path("settings", "glib-2.0", "settings", "keyfile"), encoding="utf-8") as file:
+        kept = file.read()
+    check(f"last-ice-servers=['stun:{lab.address}:{stun.port}']" in kept and str(port) in kept, kept)
+    visit(port)
+    own.stop()
+    # No rendezvous server now, and none is asked for: the one for addresses is still known.
+    sender = Cli(lab, None, "send", "--invitation", "/etc/os-release", host="a", env=settings)
+    check(stun.wait("10.77.0.2") == port, "another port")
+    sender.process.send_signal(2)
+    sender.ended()
+    stun.close()
+    return None
+
+
 def secrets_are_in_no_argument_and_no_log(lab, server):
     sender = Cli(lab, server, "send", "/etc/os-release", host="a", env={"G_MESSAGES_DEBUG": "all"})
     code = sender.code()
@@ -392,6 +463,7 @@ SCENARIOS = [
     the_server_may_restart_under_a_session,
     without_any_server_the_local_network_does,
     two_on_a_network_survive_their_server,
+    what_worked_is_tried_first_the_next_time,
     secrets_are_in_no_argument_and_no_log,
 ]
 

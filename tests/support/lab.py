@@ -66,6 +66,8 @@ class Lab:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         os.environ["XDG_RUNTIME_DIR"] = os.path.join(self.folder, "runtime")
         os.mkdir(os.environ["XDG_RUNTIME_DIR"], 0o700)
+        # The user's own settings are no part of a test.
+        os.environ.setdefault("GSETTINGS_BACKEND", "memory")
         if not self.loopback:
             self.make_network()
 

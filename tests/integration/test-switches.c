@@ -44,8 +44,10 @@
 /* Design §4, and issue 3: by choice, and at a cut. */
 #define CHOICE_STALL_US (100 * MS)
 #define CUT_STALL_US (2500 * MS)
-/* What the second half may have more than the first. */
-#define MEMORY_SLACK_MIB 4
+/* Half of the events: a leak of 4 KiB at each of them is found. What is under way differs by more
+ * from one moment to the next, but not at the median of so many. */
+#define MEMORY_SLACK_MIB 2
+#define N_QUARTERS 4
 /* Most paths that are there at once, an old one and its successor of each kind. */
 #define MAX_PATHS 64
 
@@ -454,15 +456,19 @@ break_path (Side *self, gboolean silently)
   return silently || KINDS[kind].carrier == ALS_CARRIER_DATAGRAMS ? EVENT_SILENCE : EVENT_CUT;
 }
 
-static double
-get_rss_mib (void)
+/* Bytes in memory, without what the allocator keeps for later. */
+static int64_t
+get_rss (void)
 {
   g_autofree char *text = NULL;
   g_auto (GStrv) words = NULL;
 
+#ifdef __GLIBC__
+  malloc_trim (0);
+#endif
   g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
   words = g_strsplit (text, " ", 3);
-  return g_ascii_strtod (words[1], NULL) * (double) sysconf (_SC_PAGESIZE) / MIB;
+  return g_ascii_strtoll (words[1], NULL, 10) * sysconf (_SC_PAGESIZE);
 }
 
 static int
@@ -556,7 +562,8 @@ test_thousand (void)
   GThread *thread;
   GArray *stalls[N_EVENT_TYPES];
   static const char *const names[] = { "switch by choice", "cut", "silence" };
-  double rss[4] = { 0 };
+  GArray *rss[N_QUARTERS];
+  double median_mib[N_QUARTERS];
   uint64_t moved;
   int64_t start_us = g_get_monotonic_time ();
   guint picture;
@@ -568,6 +575,8 @@ test_thousand (void)
   thread = g_thread_new ("packets", packets_thread_func, loop);
   for (guint i = 0; i < N_EVENT_TYPES; i++)
     stalls[i] = g_array_new (FALSE, FALSE, sizeof (int64_t));
+  for (guint i = 0; i < N_QUARTERS; i++)
+    rss[i] = g_array_new (FALSE, FALSE, sizeof (int64_t));
 
   start ();
   WAIT_UNTIL (get_kind (&sides[0], NULL) == ALS_PATH_DIRECT_TCP
@@ -582,16 +591,25 @@ test_thousand (void)
       EventType type = dice < CUTS ? EVENT_CUT
                                    : dice < CUTS + SILENCES ? EVENT_SILENCE : EVENT_CHOICE;
 
+      int64_t bytes;
+
       live_through (&sides[g_rand_int_range (rand_, 0, 2)], type, stalls);
-      rss[n * 4 / n_events] = MAX (rss[n * 4 / n_events], get_rss_mib ());
+      bytes = get_rss ();
+      g_array_append_val (rss[n * N_QUARTERS / n_events], bytes);
     }
   g_source_remove (picture);
   stop ();
 
   moved = sides[0].read_bytes + sides[1].read_bytes;
-  g_test_message ("%u events in %.0f s, %.0f MiB of files; memory at most %.1f, %.1f, %.1f, %.1f MiB in each quarter",
-                  n_events, (g_get_monotonic_time () - start_us) / 1e6, moved / (double) MIB, rss[0],
-                  rss[1], rss[2], rss[3]);
+  g_test_message ("%u events in %.0f s, %.0f MiB of files", n_events,
+                  (g_get_monotonic_time () - start_us) / 1e6, moved / (double) MIB);
+  for (guint i = 0; i < N_QUARTERS; i++)
+    {
+      median_mib[i] = get_percentile (rss[i], 50) / (double) MIB;
+      g_test_message ("memory in quarter %u: p50 %.1f MiB, least %.1f, most %.1f", i + 1,
+                      median_mib[i], get_percentile (rss[i], 0) / (double) MIB,
+                      get_percentile (rss[i], 100) / (double) MIB);
+    }
   for (guint i = 0; i < N_EVENT_TYPES; i++)
     g_test_message ("picture at a %s (%u): stands still p50 %.0f ms, p95 %.0f, p99 %.0f, at most %.0f",
                     names[i], stalls[i]->len, get_percentile (stalls[i], 50) / 1e3,
@@ -604,8 +622,9 @@ test_thousand (void)
                        g_checksum_get_string (sides[!i].written));
     }
   g_assert_cmpuint (moved, >, n_events * MIB / 20);
+  /* In the first quarter everything is made for the first time. */
   if (!IS_SANITIZED)
-    g_assert_cmpfloat (MAX (rss[2], rss[3]), <=, MAX (rss[0], rss[1]) + MEMORY_SLACK_MIB);
+    g_assert_cmpfloat (median_mib[3], <=, median_mib[1] + MEMORY_SLACK_MIB);
   g_assert_cmpint (get_percentile (stalls[EVENT_CHOICE], 95), <=, CHOICE_STALL_US);
   g_assert_cmpint (get_percentile (stalls[EVENT_CUT], 95), <=, CUT_STALL_US);
   g_assert_cmpint (get_percentile (stalls[EVENT_SILENCE], 95), <=, CUT_STALL_US);
@@ -622,6 +641,8 @@ test_thousand (void)
   g_thread_join (thread);
   for (guint i = 0; i < N_EVENT_TYPES; i++)
     g_array_unref (stalls[i]);
+  for (guint i = 0; i < N_QUARTERS; i++)
+    g_array_unref (rss[i]);
   g_ptr_array_unref (gone);
   g_rand_free (rand_);
   g_main_context_unref (packets_context);

@@ -46,6 +46,7 @@ typedef struct
   char *shown_code;          /* secret */
   AlsPathKind shown_kind;
   gint64 shown_rtt_us;
+  char *shown_attempts;      /* (nullable) */
   guint n_done, n_failed;    /* transfers */
   GError *transfer_error;
   GString *reply;            /* what was read of the reply to our invitation; NULL: none is waited for */
@@ -115,6 +116,13 @@ event_int (JsonBuilder *builder, const char *name, gint64 value)
 {
   json_builder_set_member_name (builder, name);
   json_builder_add_int_value (builder, value);
+}
+
+static void
+event_flag (JsonBuilder *builder, const char *name, gboolean value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_boolean_value (builder, value);
 }
 
 static void
@@ -539,6 +547,33 @@ ended (Cli *self)
   event_end (self, builder);
   say (self, "%s", sentence);
   g_main_loop_quit (self->loop);
+}
+
+/* What became of each way that was tried, and which networks are known: told when it changes. */
+static void
+show_attempts_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
+{
+  const AlsConnectionReport *report = als_visit_get_connection (visit);
+  g_autoptr (GString) states = g_string_new (NULL);
+  JsonBuilder *builder;
+
+  if (report == NULL || self->has_ended)
+    return;
+  for (guint i = 0; i < report->n_attempts; i++)
+    g_string_append_c (states, 'a' + report->attempts[i].state);
+  g_string_append_c (states, report->ours != NULL ? '+' : '-');
+  g_string_append_c (states, report->theirs != NULL ? '+' : '-');
+  if (g_strcmp0 (states->str, self->shown_attempts) == 0)
+    return;
+  g_free (self->shown_attempts);
+  self->shown_attempts = g_strdup (states->str);
+  builder = event_begin ("attempts");
+  for (guint i = 0; i < report->n_attempts; i++)
+    event_text (builder, als_path_method_to_string (report->attempts[i].method),
+                als_attempt_state_to_string (report->attempts[i].state));
+  event_flag (builder, "our_network", report->ours != NULL);
+  event_flag (builder, "their_network", report->theirs != NULL);
+  event_end (self, builder);
 }
 
 static void
@@ -989,6 +1024,7 @@ als_cli_run (const AlsCliOptions *options)
   g_signal_connect (self.visit, "notify::problem", G_CALLBACK (problem_cb), &self);
   g_signal_connect (self.visit, "notify::path-kind", G_CALLBACK (show_path_cb), &self);
   g_signal_connect (self.visit, "notify::rtt-us", G_CALLBACK (show_path_cb), &self);
+  g_signal_connect (self.visit, "notify::connection", G_CALLBACK (show_attempts_cb), &self);
   g_signal_connect (self.visit, "transfer-added", G_CALLBACK (transfer_added_cb), &self);
   g_signal_connect (self.visit, "wrong-code", G_CALLBACK (wrong_code_cb), &self);
   g_signal_connect (self.visit, "measured", G_CALLBACK (measured_cb), &self);
@@ -1016,6 +1052,7 @@ als_cli_run (const AlsCliOptions *options)
   als_cli_settings_sync ();
   g_queue_clear_full (&self.questions, (GDestroyNotify) question_free);
   als_code_wipe_string (self.shown_code);
+  g_free (self.shown_attempts);
   if (self.reply != NULL)
     g_string_free (self.reply, TRUE);
   als_cli_settings_free_ice_servers (ice_servers);

@@ -4,6 +4,7 @@ cut, paths that die. In every scenario a file or the session has to come through
 standard output."""
 import hashlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -164,6 +165,31 @@ def a_cut_of_half_a_minute_does_not_end_the_session(scene):
     came_through(visit, 45)
 
 
+def send_to_all(cli, number):
+    """A signal to a program, and to what it started itself."""
+    with open(f"/proc/{cli.process.pid}/task/{cli.process.pid}/children", encoding="ascii") as children:
+        for pid in (cli.process.pid, *map(int, children.read().split())):
+            os.kill(pid, number)
+
+
+# a ── NAT ── internet ── NAT ── b      a sleeps, and wakes where it was
+# c ── NAT ── internet ── NAT ── d      d sleeps, and has another public address when it wakes
+def a_suspended_laptop_does_not_end_the_session(scene):
+    homes = {name: scene.home(name, "port-restricted", delay=10, rate=40) for name in "abcd"}
+    visits = [scene.visit(inviter=inviter, joiner=joiner, file_bytes=60_000_000) for inviter, joiner in ("ab", "cd")]
+    sleepers = (visits[0].sender, visits[1].receiver)
+    for cli in sleepers:
+        send_to_all(cli, signal.SIGSTOP)
+    try:
+        homes["d"].renumber()
+        time.sleep(40)   # the sleep itself
+    finally:
+        for cli in sleepers:
+            send_to_all(cli, signal.SIGCONT)
+    for visit in visits:
+        came_through(visit, 48)
+
+
 # a ── NAT (restarts: every mapping gets another port) ── internet ── NAT ── b
 def a_restarted_router_does_not_end_the_session(scene):
     a = scene.home("a", "full-cone", ports="random", delay=10, rate=40)
@@ -284,7 +310,7 @@ def a_dead_turn_server_is_left_and_found_again(scene):
 SCENARIOS = [
     a_new_public_address_does_not_end_the_session, another_network_does_not_end_the_session,
     a_cut_of_three_seconds_does_not_end_the_session, a_cut_of_half_a_minute_does_not_end_the_session,
-    a_restarted_router_does_not_end_the_session, two_on_one_lan_meet_there,
+    a_suspended_laptop_does_not_end_the_session, a_restarted_router_does_not_end_the_session, two_on_one_lan_meet_there,
     the_same_private_addresses_in_both_homes_confuse_nobody, a_dead_path_is_noticed_while_data_flows,
     a_dead_path_is_noticed_in_silence, a_bad_line_carries_a_file, a_black_hole_for_large_packets_is_found,
     two_customers_of_one_provider_meet, ipv6_goes_where_ipv4_cannot, a_dead_turn_server_is_left_and_found_again,

@@ -10,24 +10,12 @@
 #include "signal/als-signal-client.h"
 
 #include <libsoup/soup.h>
-#include "base/als-backoff.h"
 #include "base/als-deadline-source.h"
 #include "signal/als-relay-carrier.h"
+#include "signal/als-signal-round.h"
 #include "signal/als-signal-talk.h"
 
 #define SOFTWARE_NAME "Alongside/" PACKAGE_VERSION
-/* Name, TCP, proxy, TLS, upgrade and WELCOME, all together. */
-#define CONNECT_TIMEOUT_US (8 * G_USEC_PER_SEC)
-#define FIRST_DELAY_US (250 * 1000)
-#define MAX_DELAY_US (15 * G_USEC_PER_SEC)
-/* Who waits to meet tries the servers in turn: the other side may be stuck on another one. They have no
- * common clock, so one stays as long as the other needs for a whole round: then both are on one server at
- * some moment. After a while it is less urgent: their session lives on another path, or is lost. */
-#define MEET_STAY_US (12 * G_USEC_PER_SEC)
-#define MEET_HURRY_US (INT64_C (600) * G_USEC_PER_SEC)
-#define MEET_PATIENCE 5
-/* A server that drops us sooner after its WELCOME is not called a good one. */
-#define GOOD_AFTER_US (10 * G_USEC_PER_SEC)
 /* RFC 6585, 4; not in libsoup 3.2. */
 #define TOO_MANY_REQUESTS 429
 
@@ -37,16 +25,12 @@ struct _AlsSignalClient
 
   GMainContext *context;
   char **uris;
-  guint uri_index;
-  guint n_attempts;                /* failed in a row */
-  guint n_versions;                /* the same, for another version */
+  AlsSignalRound round;            /* over `uris` */
+  guint n_versions;                /* attempts in a row that failed for another version */
   AlsSignalState state;
   guint generation;                /* counts starts and stops */
   AlsSignalTalk talk;
-  AlsBackoff backoff;
-  int64_t welcomed_us;
-  int64_t meet_us;                 /* when a meeting was asked for; 0: before the last pairing */
-  int64_t arrived_us;              /* the same, or WELCOME, whichever was later */
+  GError *refusal;                 /* (nullable): of our number by a server that was left for another */
   SoupSession *session;
   GCancellable *attempt;           /* while connecting; tells attempts apart */
   SoupWebsocketConnection *socket; /* once connected */
@@ -78,6 +62,7 @@ enum
 static guint signals[N_SIGNALS];
 
 static void connect_now (AlsSignalClient *self);
+static void ask_elsewhere (AlsSignalClient *self);
 
 static void
 set_state (AlsSignalClient *self, AlsSignalState state)
@@ -91,29 +76,12 @@ set_state (AlsSignalClient *self, AlsSignalState state)
   g_signal_emit (self, signals[STATE_CHANGED], 0);
 }
 
-/* When to look for the other side at the next server. */
-static int64_t
-get_move_deadline (AlsSignalClient *self)
-{
-  guint n_uris = g_strv_length (self->uris);
-  int64_t stay_us = MEET_STAY_US;
-
-  if (n_uris < 2 || self->talk.ask != ALS_SIGNAL_ASK_MEET || self->talk.wants_number
-      || self->talk.is_paired)
-    return INT64_MAX;
-  if (self->arrived_us - self->meet_us >= MEET_HURRY_US)
-    stay_us *= MEET_PATIENCE;
-  if (self->talk.is_inviter)
-    stay_us = n_uris * (stay_us + CONNECT_TIMEOUT_US);
-  return self->arrived_us + stay_us;
-}
-
 static void
 update_timer (AlsSignalClient *self)
 {
   if (self->state == ALS_SIGNAL_CONNECTED)
     als_deadline_source_set (self->timer, MIN (als_signal_talk_get_deadline (&self->talk),
-                                               get_move_deadline (self)));
+                                               als_signal_round_get_deadline (&self->round, &self->talk)));
 }
 
 static gboolean
@@ -197,25 +165,6 @@ end_attempt (AlsSignalClient *self)
     g_cancellable_cancel (attempt);
 }
 
-/* Another server is tried at once, the next round after a delay. */
-static int64_t
-plan_retry (AlsSignalClient *self)
-{
-  guint n_uris = g_strv_length (self->uris);
-  gboolean was_good = self->welcomed_us != 0
-                      && g_get_monotonic_time () - self->welcomed_us >= GOOD_AFTER_US;
-
-  if (was_good)
-    {
-      self->n_attempts = 0;
-      als_backoff_reset (&self->backoff);
-      return als_backoff_next (&self->backoff);
-    }
-  self->n_attempts++;
-  self->uri_index = (self->uri_index + 1) % n_uris;
-  return self->n_attempts % n_uris == 0 ? als_backoff_next (&self->backoff) : 0;
-}
-
 /* The connection, or the attempt at one, has ended with ERROR (transfer full). */
 static void
 fail (AlsSignalClient *self, GError *reason)
@@ -248,8 +197,7 @@ fail (AlsSignalClient *self, GError *reason)
       g_signal_emit (self, signals[STATE_CHANGED], 0);
       return;
     }
-  als_deadline_source_set (self->timer, g_get_monotonic_time () + plan_retry (self));
-  self->welcomed_us = 0;
+  als_deadline_source_set (self->timer, als_signal_round_failed (&self->round, g_get_monotonic_time ()));
   set_state (self, ALS_SIGNAL_RETRYING);
 }
 
@@ -267,9 +215,9 @@ send_relay (const uint8_t *data, size_t len, gpointer user_data)
 static void
 paired (AlsSignalClient *self, const AlsSignalMessage *message)
 {
-  g_autoptr (GUri) uri = g_uri_parse (self->uris[self->uri_index], G_URI_FLAGS_NONE, NULL);
+  g_autoptr (GUri) uri = g_uri_parse (self->uris[self->round.index], G_URI_FLAGS_NONE, NULL);
 
-  self->meet_us = 0;
+  als_signal_round_answered (&self->round);
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   self->servers = g_ptr_array_ref (message->servers);
   self->relay_taken = FALSE;
@@ -279,15 +227,17 @@ paired (AlsSignalClient *self, const AlsSignalMessage *message)
   g_signal_emit (self, signals[PAIRED], 0);
 }
 
+/* IS_JOINING: until now. */
 static void
-heard (AlsSignalClient *self, AlsSignalHeard what, const AlsSignalMessage *message, GError *error)
+heard (AlsSignalClient *self, AlsSignalHeard what, const AlsSignalMessage *message, GError *error,
+       gboolean is_joining)
 {
   switch (what)
     {
     case ALS_SIGNAL_HEARD_NOTHING:
       break;
     case ALS_SIGNAL_HEARD_WELCOME:
-      self->welcomed_us = self->arrived_us = g_get_monotonic_time ();
+      als_signal_round_welcomed (&self->round, g_get_monotonic_time ());
       self->n_versions = 0;
       if (message->servers != NULL)
         {
@@ -300,6 +250,7 @@ heard (AlsSignalClient *self, AlsSignalHeard what, const AlsSignalMessage *messa
       g_signal_emit (self, signals[REGISTERED], 0, (guint) message->number);
       break;
     case ALS_SIGNAL_HEARD_WAITING:
+      als_signal_round_waits (&self->round, g_get_monotonic_time ());
       g_signal_emit (self, signals[WAITING], 0, (guint) message->keep_s);
       break;
     case ALS_SIGNAL_HEARD_PAIRED:
@@ -331,7 +282,14 @@ heard (AlsSignalClient *self, AlsSignalHeard what, const AlsSignalMessage *messa
       }
       break;
     case ALS_SIGNAL_HEARD_REFUSAL:
-      g_signal_emit (self, signals[FAILED], 0, error);
+      if (!is_joining || !als_signal_round_refused (&self->round))
+        {
+          g_signal_emit (self, signals[FAILED], 0, error);
+          break;
+        }
+      if (self->refusal == NULL)
+        self->refusal = g_error_copy (error);
+      ask_elsewhere (self);
       break;
     case ALS_SIGNAL_HEARD_END:
       fail (self, g_error_copy (error));
@@ -348,6 +306,7 @@ message_cb (SoupWebsocketConnection *socket, SoupWebsocketDataType type, GBytes 
   g_autoptr (GError) error = NULL;
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
+  gboolean is_joining = self->talk.ask == ALS_SIGNAL_ASK_JOIN;
   AlsSignalHeard what;
 
   if (type != SOUP_WEBSOCKET_DATA_BINARY || len > ALS_SIGNAL_MAX_MESSAGE)
@@ -361,7 +320,7 @@ message_cb (SoupWebsocketConnection *socket, SoupWebsocketDataType type, GBytes 
   what = als_signal_talk_receive (&self->talk, data, len, g_get_monotonic_time (), &message,
                                   &error);
   flush (self);
-  heard (self, what, message, error);
+  heard (self, what, message, error, is_joining);
   update_timer (self);
 }
 
@@ -406,7 +365,7 @@ explain (AlsSignalClient *self, const GError *cause, guint status)
   else if (cause->domain == SOUP_WEBSOCKET_ERROR)
     code = ALS_SIGNAL_ERROR_PROTOCOL;
   else if (!g_network_monitor_get_network_available (self->monitor)
-           && !is_loopback_host (self->uris[self->uri_index]))
+           && !is_loopback_host (self->uris[self->round.index]))
     code = ALS_SIGNAL_ERROR_OFFLINE;
   return g_error_new (ALS_SIGNAL_CLIENT_ERROR, code, "no connection: %s", cause->message);
 }
@@ -465,7 +424,7 @@ connected_cb (GObject *object, GAsyncResult *result, gpointer user_data)
 static void
 connect_now (AlsSignalClient *self)
 {
-  const char *uri_text = self->uris[self->uri_index];
+  const char *uri_text = self->uris[self->round.index];
   g_autoptr (GUri) uri = g_uri_parse (uri_text, SOUP_HTTP_URI_FLAGS, NULL);
   const char *scheme = uri != NULL ? g_uri_get_scheme (uri) : NULL;
   char *protocols[] = { ALS_SIGNAL_SUBPROTOCOL, NULL };
@@ -482,7 +441,7 @@ connect_now (AlsSignalClient *self)
                                        "not a ws:// or wss:// address"));
       return;
     }
-  als_deadline_source_set (self->timer, g_get_monotonic_time () + CONNECT_TIMEOUT_US);
+  als_deadline_source_set (self->timer, g_get_monotonic_time () + als_signal_round_get_limit_us (&self->round));
   self->attempt = g_cancellable_new ();
   attempt = g_new0 (Attempt, 1);
   attempt->client = g_object_ref (self);
@@ -497,14 +456,34 @@ connect_now (AlsSignalClient *self)
 static void
 move_on (AlsSignalClient *self)
 {
-  g_debug ("nobody came to meet us here");
+  g_debug ("the other side is not here");
   drop_socket (self, SOUP_WEBSOCKET_CLOSE_GOING_AWAY);
   als_signal_talk_lost (&self->talk);
-  self->uri_index = (self->uri_index + 1) % g_strv_length (self->uris);
-  self->n_attempts = 0;
-  self->welcomed_us = 0;
-  als_backoff_reset (&self->backoff);
+  als_signal_round_move (&self->round);
   connect_now (self);
+}
+
+/* One server has refused to bring us to the number; the next one may know better. */
+static void
+ask_elsewhere (AlsSignalClient *self)
+{
+  uint32_t number = self->talk.ask_number;
+
+  move_on (self);
+  als_signal_talk_join (&self->talk, number);
+}
+
+/* Nobody waits under the number at any server. */
+static void
+give_up (AlsSignalClient *self)
+{
+  g_autoptr (GError) error = g_steal_pointer (&self->refusal);
+
+  if (error == NULL)
+    error = g_error_new_literal (ALS_SIGNAL_CLIENT_ERROR, ALS_SIGNAL_ERROR_NO_SUCH_NUMBER,
+                                 "nobody waits under that number at any of the servers");
+  als_signal_client_cancel (self);
+  g_signal_emit (self, signals[FAILED], 0, error);
 }
 
 static gboolean
@@ -530,9 +509,12 @@ timer_cb (gpointer user_data)
                                            "the server has fallen silent"));
           break;
         }
-      if (g_get_monotonic_time () >= get_move_deadline (self))
+      if (g_get_monotonic_time () >= als_signal_round_get_deadline (&self->round, &self->talk))
         {
-          move_on (self);
+          if (als_signal_round_may_move (&self->round, &self->talk, g_get_monotonic_time ()))
+            move_on (self);
+          else
+            give_up (self);
           break;
         }
       flush (self);
@@ -600,6 +582,7 @@ als_signal_client_finalize (GObject *object)
   g_source_destroy (self->poke);
   g_source_unref (self->poke);
   als_signal_talk_clear (&self->talk);
+  g_clear_error (&self->refusal);
   g_strfreev (self->uris);
   g_ptr_array_unref (self->servers);
   g_ptr_array_unref (self->public_servers);
@@ -642,7 +625,6 @@ als_signal_client_init (AlsSignalClient *self)
   self->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) als_ice_server_free);
   self->public_servers = g_ptr_array_ref (self->servers);
   als_signal_talk_init (&self->talk);
-  als_backoff_init (&self->backoff, FIRST_DELAY_US, MAX_DELAY_US);
   self->session = soup_session_new_with_options ("user-agent", SOFTWARE_NAME, NULL);
   /* Sealed bytes do not compress, and a compressed message has no size until it is unpacked. */
   soup_session_remove_feature_by_type (self->session, SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
@@ -660,6 +642,7 @@ als_signal_client_new (const char *const *uris)
 
   g_assert (uris != NULL && uris[0] != NULL);
   self->uris = g_strdupv ((char **) uris);
+  als_signal_round_init (&self->round, g_strv_length (self->uris));
   return self;
 }
 
@@ -669,11 +652,8 @@ als_signal_client_start (AlsSignalClient *self)
   if (self->state != ALS_SIGNAL_DISCONNECTED)
     return;
   self->generation++;
-  self->uri_index = 0;
-  self->n_attempts = 0;
+  als_signal_round_start (&self->round);
   self->n_versions = 0;
-  self->welcomed_us = 0;
-  als_backoff_reset (&self->backoff);
   connect_now (self);
 }
 
@@ -704,7 +684,7 @@ als_signal_client_get_state (AlsSignalClient *self)
 const char *
 als_signal_client_get_uri (AlsSignalClient *self)
 {
-  return self->uris[self->uri_index];
+  return self->uris[self->round.index];
 }
 
 void
@@ -733,6 +713,9 @@ als_signal_client_join (AlsSignalClient *self, guint number)
 {
   als_signal_talk_join (&self->talk, number);
   flush (self);
+  g_clear_error (&self->refusal);
+  als_signal_round_asked (&self->round, ALS_SIGNAL_ASK_JOIN, g_get_monotonic_time ());
+  update_timer (self);
   end_relay (self, "left for another");
 }
 
@@ -741,9 +724,7 @@ als_signal_client_meet (AlsSignalClient *self, const uint8_t *meeting_id, gboole
 {
   als_signal_talk_meet (&self->talk, meeting_id, is_inviter);
   flush (self);
-  self->arrived_us = g_get_monotonic_time ();
-  if (self->meet_us == 0)
-    self->meet_us = self->arrived_us;
+  als_signal_round_asked (&self->round, ALS_SIGNAL_ASK_MEET, g_get_monotonic_time ());
   update_timer (self);
   end_relay (self, "left for another");
 }
@@ -753,7 +734,8 @@ als_signal_client_cancel (AlsSignalClient *self)
 {
   als_signal_talk_cancel (&self->talk);
   flush (self);
-  self->meet_us = 0;
+  g_clear_error (&self->refusal);
+  als_signal_round_answered (&self->round);
 }
 
 void

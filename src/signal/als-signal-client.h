@@ -68,6 +68,7 @@ void             als_signal_client_register     (AlsSignalClient *self);
 void             als_signal_client_unregister   (AlsSignalClient *self);
 /* Registers anew, under another number (the old code is used up or expired). */
 void             als_signal_client_renumber     (AlsSignalClient *self);
+/* Goes from server to server while nobody is there: the inviter may have found the first one down. */
 void             als_signal_client_join         (AlsSignalClient *self, guint number);
 /* Goes from server to server while it waits, so that both sides meet wherever there is one that both reach. */
 void             als_signal_client_meet         (AlsSignalClient *self, const uint8_t *meeting_id,

@@ -15,8 +15,10 @@
 #include "signal/als-private-server.h"
 
 #define CODE_LIFETIME_S (10 * 60)
-/* With no server in reach by then, the code is drawn here. */
+/* With no server in reach by then, the code is drawn here: for each of them, but no longer than a person
+ * waits for a code. */
 #define LOCAL_CODE_AFTER_MS 3000
+#define LOCAL_CODE_LIMIT_MS 9000
 #define N_NUMBERS 1000000
 /* Inviter: wrong tries in one visit, over all its codes. Whoever controls the server could burn one
  * code after the other, and have a guess at each; a person who looks on makes a new visit. */
@@ -191,10 +193,12 @@ local_code_cb (gpointer user_data)
 static void
 local_code_later (AlsVisitCore *self)
 {
+  guint n_servers = self->servers != NULL ? g_strv_length (self->servers) : 0;
+  guint wait_ms = MIN (MAX (n_servers, 1) * LOCAL_CODE_AFTER_MS, LOCAL_CODE_LIMIT_MS);
+
   als_source_clear (&self->local_code);
   if (self->is_inviter)
-    self->local_code = als_core_add_timeout (LOCAL_CODE_AFTER_MS, "als-local-code", local_code_cb,
-                                             self);
+    self->local_code = als_core_add_timeout (wait_ms, "als-local-code", local_code_cb, self);
 }
 
 static gboolean

@@ -353,6 +353,34 @@ def two_on_a_network_survive_their_server(lab, server):
     return None
 
 
+def the_second_server_does_when_the_first_is_down(lab, server):
+    one, two = Server(lab), Server(lab)
+    both = ["--no-lan", "--server", one.uri, "--server", two.uri]
+    one.stop()
+    # Whatever comes to it waits for an answer for ever.
+    hole = socket.create_server((lab.address, one.port))
+    path = make_file(lab.path("second.bin"), 1_000_000)
+    begin = time.monotonic()
+    sender = Cli(lab, None, "send", *both, path, host="a")
+    code = sender.wait("code", seconds=6)
+    took = time.monotonic() - begin
+    check(code["reach"] == "anywhere" and took < 4.5, f"{code['reach']} after {took:.1f} s")
+    hole.close()
+    # Now it is back, and the joiner comes to it first.
+    one = Server(lab, port=one.port)
+    begin = time.monotonic()
+    receiver = Cli(lab, None, "receive", *both, "--yes", "--folder", lab.make_folder("second"), host="b",
+                   code=code["code"])
+    receiver.wait("state", state="active")
+    took = time.monotonic() - begin
+    check(took < 6, f"found after {took:.1f} s")
+    expect(sender, 0, "done")
+    expect(receiver, 0, "done")
+    check(digest(path) == digest(lab.path("second", "second.bin")), "the file differs")
+    one.stop()
+    two.stop()
+
+
 class Introducer:
     """Stands where a STUN server should: who dials it can be waited for, with the port that was dialled from."""
 
@@ -463,6 +491,7 @@ SCENARIOS = [
     the_server_may_restart_under_a_session,
     without_any_server_the_local_network_does,
     two_on_a_network_survive_their_server,
+    the_second_server_does_when_the_first_is_down,
     what_worked_is_tried_first_the_next_time,
     secrets_are_in_no_argument_and_no_log,
 ]

@@ -86,8 +86,8 @@ check_header (const uint8_t *bytes, size_t len, GError **error)
 AlsStunMessage *
 als_stun_stream_next (AlsStunStream *self, GError **error)
 {
-  const uint8_t *bytes = self->bytes->data + self->pos;
   size_t len = self->bytes->len - self->pos, whole;
+  const uint8_t *bytes = len > 0 ? self->bytes->data + self->pos : NULL;
   AlsStunMessage *message;
 
   if (self->error == NULL && len > 0 && check_header (bytes, len, &self->error))

@@ -37,9 +37,11 @@
 /* The way over the public address of one's own network: only after the short one. */
 #define HAIRPIN_DELAY_US (100 * 1000)
 
-/* What a peer can make us do. */
+/* What a peer can make us do: each target once a round, and again after so many refusals in all, whoever's
+ * they are. Two endpoints refuse 200 a round at the most; marks go on for longer. */
 #define MAX_TARGETS ALS_PUNCH_MAX_DIALS
-#define MAX_TRIES_A_ROUND 2000
+#define MAX_REDIALS 1500
+#define MAX_MARKED_REDIALS 12000
 #define MAX_MESSAGES 96
 
 /* A sequential NAT that others use meanwhile skips a few. */
@@ -105,10 +107,9 @@ struct _AlsPunchPlan
   guint n_rounds;         /* fresh ones that have begun */
   gboolean in_round;
   int64_t round_since_us, round_end_us;
-  guint n_round_tries;
 
   Target targets[MAX_TARGETS];
-  guint n_tries, n_resets, n_strangers, n_accepted, n_connected;
+  guint n_tries, n_redials, n_resets, n_strangers, n_accepted, n_connected;
   guint n_public_resets;  /* from beyond the local network */
 };
 
@@ -412,7 +413,6 @@ begin_round (AlsPunchPlan *self, int64_t now_us)
       self->round_since_us = now_us;
     }
   self->in_round = TRUE;
-  self->n_round_tries = 0;
   self->round_end_us = is_marked (self) ? next_mark (self, now_us) : now_us + ROUND_US;
   schedule_targets (self, now_us);
   g_debug ("punch: round %u%s", self->n_rounds, is_fresh ? "" : ", more endpoints");
@@ -648,6 +648,18 @@ als_punch_plan_receive (AlsPunchPlan *self, const uint8_t *data, size_t len, int
     }
 }
 
+/* It said no, and may not the next time. */
+static void
+redial (AlsPunchPlan *self, Target *target, int64_t now_us, int32_t min_us, int32_t max_us)
+{
+  target->state = TARGET_IDLE;
+  if (self->n_redials == (is_marked (self) ? MAX_MARKED_REDIALS : MAX_REDIALS))
+    return;
+  self->n_redials++;
+  target->state = TARGET_DUE;
+  target->due_us = now_us + g_rand_int_range (self->rand, min_us, max_us + 1);
+}
+
 void
 als_punch_plan_dialled (AlsPunchPlan *self, guint dial, AlsPunchResult result, int64_t now_us)
 {
@@ -672,16 +684,13 @@ als_punch_plan_dialled (AlsPunchPlan *self, guint dial, AlsPunchResult result, i
       target->n_resets++;
       is_quick = now_us - self->round_since_us < QUICK_REDIALS_US
                  && (!is_private || target->n_resets <= QUICK_REDIALS_PRIVATE);
-      target->state = TARGET_DUE;
-      target->due_us = now_us
-                       + (is_quick ? g_rand_int_range (self->rand, REDIAL_MIN_US, REDIAL_MAX_US + 1)
-                                   : g_rand_int_range (self->rand, SLOW_REDIAL_MIN_US,
-                                                       SLOW_REDIAL_MAX_US + 1));
+      if (is_quick)
+        redial (self, target, now_us, REDIAL_MIN_US, REDIAL_MAX_US);
+      else
+        redial (self, target, now_us, SLOW_REDIAL_MIN_US, SLOW_REDIAL_MAX_US);
       break;
     case ALS_PUNCH_BUSY:
-      target->state = TARGET_DUE;
-      target->due_us = now_us + g_rand_int_range (self->rand, SLOW_REDIAL_MIN_US,
-                                                  SLOW_REDIAL_MAX_US + 1);
+      redial (self, target, now_us, SLOW_REDIAL_MIN_US, SLOW_REDIAL_MAX_US);
       break;
     case ALS_PUNCH_NO_ROUTE:
       target->state = TARGET_IDLE;
@@ -702,7 +711,7 @@ find_due (AlsPunchPlan *self, int64_t now_us)
 {
   Target *best = NULL;
 
-  if (!self->in_round || self->n_round_tries == MAX_TRIES_A_ROUND)
+  if (!self->in_round)
     return NULL;
   for (guint i = 0; i < MAX_TARGETS; i++)
     {
@@ -740,7 +749,6 @@ als_punch_plan_take_action (AlsPunchPlan *self, int64_t now_us, AlsPunchAction *
   if (target != NULL)
     {
       self->n_tries++;
-      self->n_round_tries++;
       target->state = TARGET_DIALLING;
       target->was_dialled = TRUE;
       action->type = ALS_PUNCH_DO_DIAL;
@@ -772,7 +780,7 @@ als_punch_plan_get_deadline (const AlsPunchPlan *self)
     return deadline_us;
   if (!self->has_pending)
     deadline_us = MIN (deadline_us, self->round_end_us);
-  for (guint i = 0; i < MAX_TARGETS && self->n_round_tries < MAX_TRIES_A_ROUND; i++)
+  for (guint i = 0; i < MAX_TARGETS; i++)
     if (self->targets[i].state == TARGET_DUE)
       deadline_us = MIN (deadline_us, self->targets[i].due_us);
   return deadline_us;

@@ -24,6 +24,8 @@
 #define MAX_TARGETS 40
 #define PROBE_GAP_US (100 * 1000)
 #define MAX_PROBE_GAP_US (500 * 1000)
+/* Where it goes on for long, and the other side may be nobody we know. */
+#define MAX_MARKED_PROBE_GAP_US (2 * G_USEC_PER_SEC)
 #define HAIRPIN_DELAY_US (100 * 1000)
 
 /* Guesses: 160 a second take 13 s for all, and meet with 99.97 %. */
@@ -406,7 +408,8 @@ take_target (AlsPunchSearch *self, int64_t now_us, Queued *queued)
       if (now_us < target->due_us)
         continue;
       target->due_us = now_us + target->gap_us;
-      target->gap_us = MIN (target->gap_us * 2, MAX_PROBE_GAP_US);
+      target->gap_us = MIN (target->gap_us * 2, self->config.mark_us != 0 ? MAX_MARKED_PROBE_GAP_US
+                                                                          : MAX_PROBE_GAP_US);
       *queued = (Queued){ ALS_PUNCH_PROBE, target->socket, target->address, 0 };
       return TRUE;
     }

@@ -774,7 +774,7 @@ test_hostile_peer_aims_at_nothing_forbidden_and_is_bounded (void)
   AlsPunchMessage message = { .type = ALS_PUNCH_ENDPOINTS };
   AlsPunchMessage go = { .type = ALS_PUNCH_GO, .is_fresh = TRUE };
   int64_t now_us = 1;
-  guint n;
+  guint n, n_dials = 0;
 
   als_punch_plan_set_local (plan, &own, 1, TRUE, now_us);
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
@@ -800,12 +800,40 @@ test_hostile_peer_aims_at_nothing_forbidden_and_is_bounded (void)
       go.serial++;
       receive (plan, &go, now_us);
       now_us += 100 * MS;
-      count_dials (plan, now_us - 100 * MS, now_us, ips);
+      n_dials += count_dials (plan, now_us - 100 * MS, now_us, ips);
     }
   g_assert_cmpuint (g_hash_table_size (ips), <=, 15 * 64);
   n = count_dials (plan, now_us, now_us + 60 * G_USEC_PER_SEC, ips);
-  g_test_message ("%u addresses, and %u dials once it is over", g_hash_table_size (ips), n);
+  g_test_message ("%u addresses, %u dials, and %u once it is over", g_hash_table_size (ips), n_dials, n);
+  g_assert_cmpuint (n_dials, <=, 1500 + 15 * 64);
   g_assert_cmpuint (n, ==, 0);
+}
+
+/* Somebody pastes an invitation of whom he does not know: it names 32 places, and all of them refuse. */
+static void
+test_hostile_invitation_is_bounded (void)
+{
+  AlsPunchPlanConfig config = { .seed = 3, .mark_us = G_USEC_PER_SEC,
+                                .mark_step_us = 10 * G_USEC_PER_SEC };
+  g_autoptr (AlsPunchPlan) plan = als_punch_plan_new (&config, 1);
+  g_autoptr (GHashTable) ips = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  AlsPunchEndpoint own = { ALS_PUNCH_HOST, make_address ("10.0.0.2", PORT), 0 };
+  AlsPunchMessage message = { .type = ALS_PUNCH_ENDPOINTS, .is_settled = TRUE,
+                              .n_endpoints = ALS_PUNCH_MAX_ENDPOINTS };
+  guint n, last;
+
+  als_punch_plan_set_local (plan, &own, 1, TRUE, 1);
+  for (guint i = 0; i < ALS_PUNCH_MAX_ENDPOINTS; i++)
+    message.endpoints[i] = (AlsPunchEndpoint){ ALS_PUNCH_PUBLIC,
+                                               make_address ("198.51.100.7", 100 + i), 0 };
+  receive (plan, &message, 1);
+  n = count_dials (plan, 1, 15 * 60 * G_USEC_PER_SEC, ips);
+  last = count_dials (plan, 15 * 60 * G_USEC_PER_SEC, 16 * 60 * G_USEC_PER_SEC, ips);
+  g_test_message ("%u dials in 15 minutes, then %u in one", n, last);
+  g_assert_cmpuint (n, <=, 12000 + 90 * ALS_PUNCH_MAX_ENDPOINTS);
+  /* It goes on: once a mark. */
+  g_assert_cmpuint (last, >=, 5 * ALS_PUNCH_MAX_ENDPOINTS);
+  g_assert_cmpuint (last, <=, 7 * ALS_PUNCH_MAX_ENDPOINTS);
 }
 
 static void
@@ -955,6 +983,8 @@ main (int argc, char **argv)
                    test_without_public_endpoint_one_round_is_enough);
   g_test_add_func ("/path/punch/plan/hostile-peer-aims-at-nothing-forbidden-and-is-bounded",
                    test_hostile_peer_aims_at_nothing_forbidden_and_is_bounded);
+  g_test_add_func ("/path/punch/plan/hostile-invitation-is-bounded",
+                   test_hostile_invitation_is_bounded);
   g_test_add_func ("/path/punch/plan/loopback-dials-loopback-only", test_loopback_dials_loopback_only);
   g_test_add_func ("/path/punch/plan/nats-are-told-from-their-ports",
                    test_nats_are_told_from_their_ports);

@@ -591,6 +591,40 @@ test_hostile_peer_is_bounded (void)
   g_assert_cmpuint (n_probes, <, 2048 + 40 * 50);
 }
 
+/* Of marks, which go on for long, towards whoever an invitation names. */
+static void
+test_hostile_invitation_is_bounded (void)
+{
+  AlsPunchSearchConfig config = { .seed = 1, .mark_us = G_USEC_PER_SEC };
+  g_autoptr (AlsPunchSearch) search = als_punch_search_new (&config, 1);
+  AlsPunchEndpoint own = { ALS_PUNCH_PUBLIC, make_address ("203.0.113.1", PORT), 0 };
+  AlsPunchMessage message = { .type = ALS_PUNCH_ENDPOINTS, .is_settled = TRUE, .has_secret = TRUE,
+                              .nat = ALS_PUNCH_NAT_EASY, .n_endpoints = ALS_PUNCH_MAX_ENDPOINTS };
+  g_autoptr (GBytes) bytes = NULL;
+  AlsPunchSearchAction action;
+  guint n_probes = 0;
+  int64_t now_us = 1;
+
+  als_punch_search_set_local (search, &own, 1, TRUE, now_us);
+  for (guint i = 0; i < ALS_PUNCH_MAX_ENDPOINTS; i++)
+    message.endpoints[i] = (AlsPunchEndpoint){ ALS_PUNCH_PUBLIC,
+                                               make_address ("198.51.100.7", 100 + i), 0 };
+  bytes = als_punch_message_encode (&message);
+  als_punch_search_receive (search, g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), now_us);
+  while (now_us < 15 * 60 * G_USEC_PER_SEC)
+    {
+      while (als_punch_search_take_action (search, now_us, &action))
+        {
+          g_clear_pointer (&action.message, g_bytes_unref);
+          n_probes += action.type == ALS_PUNCH_SEARCH_PROBE;
+        }
+      now_us = MAX (now_us, als_punch_search_get_deadline (search));
+    }
+  g_test_message ("%u probes in 15 minutes", n_probes);
+  g_assert_cmpuint (n_probes, >, 400 * ALS_PUNCH_MAX_ENDPOINTS);
+  g_assert_cmpuint (n_probes, <, (450 + 10) * ALS_PUNCH_MAX_ENDPOINTS);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -605,5 +639,7 @@ main (int argc, char **argv)
   g_test_add_func ("/path/punch/search/strangers-and-echoes-prove-nothing",
                    test_strangers_and_echoes_prove_nothing);
   g_test_add_func ("/path/punch/search/hostile-peer-is-bounded", test_hostile_peer_is_bounded);
+  g_test_add_func ("/path/punch/search/hostile-invitation-is-bounded",
+                   test_hostile_invitation_is_bounded);
   return g_test_run ();
 }

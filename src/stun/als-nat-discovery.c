@@ -230,7 +230,7 @@ take_other (AlsNatDiscovery *self, const AlsStunMessage *message)
   AlsStunAddress other;
 
   if (als_stun_message_get_address (message, ALS_STUN_OTHER_ADDRESS, &other)
-      && als_stun_address_is_usable (&other) && other.family == self->server.family
+      && als_stun_address_may_name (&self->server, &other)
       && !als_stun_address_same_ip (&other, &self->server) && other.port != self->server.port)
     self->other = other;
 }

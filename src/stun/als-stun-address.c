@@ -63,6 +63,47 @@ als_stun_address_is_usable (const AlsStunAddress *self)
          && !(self->family == ALS_STUN_FAMILY_IPV4 && memcmp (self->ip, broadcast, 4) == 0);
 }
 
+typedef enum
+{
+  REACH_NOWHERE,  /* nobody has it, or not on a wire: IPv4 inside IPv6 */
+  REACH_MACHINE,
+  REACH_LINK,
+  REACH_PRIVATE,
+  REACH_INTERNET,
+} Reach;
+
+static Reach
+get_reach (const AlsStunAddress *self)
+{
+  static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+  g_autoptr (GInetAddress) inet = make_inet (self);
+  const uint8_t *ip = self->ip;
+
+  if (!als_stun_address_is_usable (self))
+    return REACH_NOWHERE;
+  if (self->family == ALS_STUN_FAMILY_IPV6 ? memcmp (ip, mapped, sizeof mapped) == 0
+                                           : ip[0] == 0 || ip[0] >= 240)
+    return REACH_NOWHERE;
+  if (g_inet_address_get_is_loopback (inet))
+    return REACH_MACHINE;
+  if (g_inet_address_get_is_link_local (inet))
+    return REACH_LINK;
+  /* RFC 1918, 6598, 4193. */
+  if (g_inet_address_get_is_site_local (inet)
+      || (self->family == ALS_STUN_FAMILY_IPV6 ? (ip[0] & 0xfe) == 0xfc
+                                               : ip[0] == 100 && (ip[1] & 0xc0) == 64))
+    return REACH_PRIVATE;
+  return REACH_INTERNET;
+}
+
+gboolean
+als_stun_address_may_name (const AlsStunAddress *server, const AlsStunAddress *named)
+{
+  Reach reach = get_reach (named);
+
+  return server->family == named->family && reach != REACH_NOWHERE && reach >= get_reach (server);
+}
+
 static gboolean
 take_inet (AlsStunAddress *self, GInetAddress *inet, uint16_t port)
 {

@@ -31,6 +31,9 @@ gboolean        als_stun_address_equal        (const AlsStunAddress *a, const Al
 gboolean        als_stun_address_same_ip      (const AlsStunAddress *a, const AlsStunAddress *b);
 /* A peer or a server can have it: a port, and neither multicast, broadcast nor unspecified. */
 gboolean        als_stun_address_is_usable    (const AlsStunAddress *self);
+/* SERVER may send us on to NAMED: its family, and no further inside (this machine, this link, a private
+ * network) than SERVER is itself. Nobody out there is to say what we talk to in here. */
+gboolean        als_stun_address_may_name     (const AlsStunAddress *server, const AlsStunAddress *named);
 /* IP: digits, no names. FALSE and no address if it is none. */
 gboolean        als_stun_address_parse        (AlsStunAddress *self, const char *ip, uint16_t port);
 /* FALSE and no address unless it is an internet address. */

@@ -132,7 +132,7 @@ take_other (AlsProbeTcp *self, Connection *connection, const AlsStunMessage *mes
   /* Strangers must not be connected to at a server's word: another address of its family is all
    * that it may name, and only one of the servers may. */
   if (self->has_other || !als_stun_message_get_address (message, ALS_STUN_OTHER_ADDRESS, &other)
-      || !als_stun_address_is_usable (&other) || other.family != server->family
+      || !als_stun_address_may_name (server, &other)
       || als_stun_address_same_ip (&other, server) || other.port == server->port)
     return;
   self->has_other = TRUE;

@@ -95,7 +95,7 @@ ask_other_address (AlsPunchAsker *self, const AlsStunMessage *message, const Que
         && !als_stun_address_same_ip (&self->questions[i].server, &question->server))
       return;
   if (als_stun_message_get_address (message, ALS_STUN_OTHER_ADDRESS, &other)
-      && other.family == question->server.family
+      && als_stun_address_may_name (&question->server, &other)
       && !als_stun_address_same_ip (&other, &question->server))
     ask (self, &other, g_get_monotonic_time ());
 }

@@ -643,16 +643,27 @@ entry_new (AlsTurnPool *pool, const AlsPathServer *server)
 
 /* --- what servers say --- */
 
+/* Where the server itself is, nobody knows behind a proxy. */
+static gboolean
+may_name (Member *member, const AlsStunAddress *address)
+{
+  AlsStunAddress internet;
+
+  if (member_is_straight (member))
+    return als_stun_address_may_name (als_turn_control_get_server (member->control), address);
+  als_stun_address_parse (&internet, address->family == ALS_STUN_FAMILY_IPV6 ? "2000::1" : "192.0.2.1", 9);
+  return als_stun_address_may_name (&internet, address);
+}
+
 static void
 follow_redirection (Entry *self, Member *member)
 {
   AlsTurnSession *session = als_turn_control_get_session (member->control);
-  AlsTurnWay *old = (AlsTurnWay *) als_turn_control_get_way (member->control);
-  g_autoptr (GSocketAddress) address
-      = als_stun_address_to_gio (als_turn_session_get_alternate (session));
-  AlsTurnWay way = *old;
+  const AlsStunAddress *alternate = als_turn_session_get_alternate (session);
+  g_autoptr (GSocketAddress) address = als_stun_address_to_gio (alternate);
+  AlsTurnWay way = *als_turn_control_get_way (member->control);
 
-  if (address == NULL || member->n_redirects == MAX_REDIRECTS)
+  if (address == NULL || member->n_redirects == MAX_REDIRECTS || !may_name (member, alternate))
     {
       g_debug ("turn pool: %s sends us round", self->server->host);
       return;

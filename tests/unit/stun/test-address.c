@@ -47,11 +47,50 @@ test_nothing (void)
   g_assert_true (als_stun_address_same_ip (&address, &other));
 }
 
+static void
+test_servers_name_nobody_further_inside (void)
+{
+  /* From the inside out; each may name what stands beside or behind it. */
+  static const char *const inside_out[][3] = {
+    { "127.0.0.1", "127.9.9.9", "127.0.0.53" },
+    { "169.254.1.1", "169.254.9.9", "169.254.2.2" },
+    { "192.168.1.1", "10.0.0.1", "100.64.0.1" },
+    { "198.51.100.1", "203.0.113.1", "8.8.8.8" },
+    { "::1", "::1", "::1" },
+    { "fe80::1", "fe80::2", "fe80::3" },
+    { "fd00::1", "fc00::1", "fd12::1" },
+    { "2001:db8::1", "2000::1", "2a00::1" },
+  };
+  static const char *const never[] = { "0.1.2.3", "240.0.0.1", "224.0.0.1", "255.255.255.255",
+                                       "::ffff:198.51.100.1", "::ffff:127.0.0.1", "::", "ff02::1" };
+  AlsStunAddress server, named;
+
+  for (guint i = 0; i < 8; i++)
+    {
+      als_stun_address_parse (&server, inside_out[i][0], 3478);
+      for (guint j = 0; j < 8; j++)
+        for (guint k = 0; k < 3; k++)
+          {
+            als_stun_address_parse (&named, inside_out[j][k], 80);
+            g_assert_cmpint (als_stun_address_may_name (&server, &named), ==, i / 4 == j / 4 && j >= i);
+          }
+      for (guint j = 0; j < G_N_ELEMENTS (never); j++)
+        {
+          als_stun_address_parse (&named, never[j], 80);
+          g_assert_false (als_stun_address_may_name (&server, &named));
+        }
+      als_stun_address_parse (&named, inside_out[i][1], 0);
+      g_assert_false (als_stun_address_may_name (&server, &named));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/stun/address/both-families-survive-both-ways", test_forms);
   g_test_add_func ("/stun/address/no-address-equals-nothing", test_nothing);
+  g_test_add_func ("/stun/address/servers-name-nobody-further-inside",
+                   test_servers_name_nobody_further_inside);
   return g_test_run ();
 }

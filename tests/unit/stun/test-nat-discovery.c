@@ -16,6 +16,7 @@ typedef struct
   AlsNatDependence mapping;
   AlsNatDependence filtering;
   gboolean has_other;
+  const char *other; /* NULL: 192.0.2.2 */
   gboolean ignores_change;
   gboolean drops_all;
   guint drops_first;      /* this many probes */
@@ -79,7 +80,7 @@ answer (const World *world, const AlsStunAddress *local, const AlsNatProbe *prob
   als_stun_builder_init (&builder, ALS_STUN_SUCCESS, ALS_STUN_BINDING, request->transaction);
   als_stun_builder_add_address (&builder, ALS_STUN_XOR_MAPPED_ADDRESS, &mapped);
   als_stun_builder_add_address (&builder, ALS_STUN_RESPONSE_ORIGIN, from);
-  parse (&other, "192.0.2.2", 3479);
+  parse (&other, world->other != NULL ? world->other : "192.0.2.2", 3479);
   if (world->has_other)
     als_stun_builder_add_address (&builder, ALS_STUN_OTHER_ADDRESS, &other);
   return als_stun_builder_finish (&builder);
@@ -109,6 +110,7 @@ discover (const World *world, int64_t *took_us)
           AlsStunAddress from;
 
           sent = TRUE;
+          g_assert_true (als_stun_address_may_name (&server, &probe.to));
           g_array_append_val (sent_to, probe.to);
           if (world->drops_all || n_probes++ < world->drops_first)
             continue;
@@ -171,6 +173,22 @@ test_no_nat (void)
   check (&world, "no NAT, address-and-port-dependent filtering", "symmetric firewall");
 }
 
+/* A server asks us to ask our router, or ourselves. */
+static void
+test_named_insiders (void)
+{
+  static const char *const named[] = { "127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1",
+                                       "224.0.0.1", "0.0.0.1" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (named); i++)
+    {
+      World world = { .is_nat = TRUE, .mapping = 1, .filtering = 1, .has_other = TRUE,
+                      .other = named[i] };
+
+      check (&world, "unknown mapping, unknown filtering", "unknown NAT");
+    }
+}
+
 static void
 test_blocked (void)
 {
@@ -226,5 +244,6 @@ main (int argc, char **argv)
   g_test_add_func ("/nat/discovery/a-server-that-ignores-the-change-proves-nothing",
                    test_ignores_change);
   g_test_add_func ("/nat/discovery/endpoints-are-kept-for-port-prediction", test_ports);
+  g_test_add_func ("/nat/discovery/nobody-inside-is-asked-at-a-servers-word", test_named_insiders);
   return g_test_run ();
 }

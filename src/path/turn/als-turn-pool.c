@@ -22,6 +22,8 @@
 /* Straight ways have so much of a start. */
 #define PROXY_AFTER_US ((int64_t) 250 * 1000)
 #define MAX_REDIRECTS 2
+/* Of one server: two families, each sent on twice, and a proxy; more come of servers that change their mind. */
+#define MAX_MEMBERS 8
 #define MAX_SERVERS 16
 #define MAX_ADDRESSES 4 /* of a family of a name */
 #define MAX_PROXIES 4
@@ -364,7 +366,8 @@ take_dialled (Attempt *attempt, GIOStream *stream)
   else
     entry->n_dials--;
   /* A proxy that was overtaken is not needed. */
-  if (stream != NULL && (is_straight || !entry_has_straight (entry)))
+  if (stream != NULL && entry->members->len < MAX_MEMBERS
+      && (is_straight || !entry_has_straight (entry)))
     add_member (entry, stream, attempt);
   else if (stream == NULL && attempt->family < G_N_ELEMENTS (entry->addresses))
     dial_next (entry, attempt->family);

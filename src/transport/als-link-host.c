@@ -33,7 +33,7 @@
 /* Datagrams under way to the carrier's thread, which drops what is too much by itself. */
 #define MAX_DATAGRAMS_BYTES (256 * 1024)
 
-/* Bytes under way to the engine: datagrams are lost from the first on, everything is held back from
+/* Bytes under way to the engine, with what their items take: datagrams are lost from the first on, everything is held back from
  * the second until it is down to the first again. A carrier that goes on all the same ends at the
  * third. */
 #define SOME_UNREAD_BYTES (4 * 1024 * 1024)
@@ -45,7 +45,7 @@
 typedef struct
 {
   gatomicrefcount refs;
-  gint bytes;                     /* atomic: posted to the host, not yet handled */
+  gint bytes;                     /* atomic: posted to the host, not yet handled, items and all */
   gint holding;                   /* atomic: the carrier is not read */
 } Unread;
 
@@ -140,6 +140,13 @@ item_new_bytes (ItemType type, AlsLane lane, const uint8_t *data, size_t len)
   return item;
 }
 
+/* Of what waits for the engine: a byte on the wire can be a frame of its own. */
+static gint
+item_cost (size_t len)
+{
+  return (gint) (sizeof (Item) + len);
+}
+
 /* --- the runner: carrier's thread --- */
 
 typedef struct
@@ -218,7 +225,7 @@ on_machine_frame (AlsLink *link, AlsLane lane, const uint8_t *data, size_t len, 
 {
   Runner *self = user_data;
 
-  g_atomic_int_add (&self->unread->bytes, (gint) len);
+  g_atomic_int_add (&self->unread->bytes, item_cost (len));
   als_mailbox_post (self->to_host, item_new_bytes (ITEM_FRAME, lane, data, len));
 }
 
@@ -229,7 +236,7 @@ on_machine_datagram (AlsLink *link, const uint8_t *data, size_t len, gpointer us
 
   if (g_atomic_int_get (&self->unread->bytes) > SOME_UNREAD_BYTES)
     return;
-  g_atomic_int_add (&self->unread->bytes, (gint) len);
+  g_atomic_int_add (&self->unread->bytes, item_cost (len));
   als_mailbox_post (self->to_host, item_new_bytes (ITEM_DATAGRAM, 0, data, len));
 }
 
@@ -651,12 +658,12 @@ host_handle (AlsLinkHost *self, Item *item, gboolean *room)
       host_closed (self, item->end);
       break;
     case ITEM_FRAME:
-      g_atomic_int_add (&self->unread->bytes, -(gint) item->len);
+      g_atomic_int_add (&self->unread->bytes, -item_cost (item->len));
       if (events != NULL)
         events->frame (&self->parent, item->lane, item->data, item->len, data);
       break;
     case ITEM_DATAGRAM:
-      g_atomic_int_add (&self->unread->bytes, -(gint) item->len);
+      g_atomic_int_add (&self->unread->bytes, -item_cost (item->len));
       if (events != NULL)
         events->datagram (&self->parent, item->data, item->len, data);
       break;

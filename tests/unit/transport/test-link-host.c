@@ -251,9 +251,13 @@ typedef struct
   End ends[2];
 } Pair;
 
+static gboolean tiny_frames;
+
 static size_t
 frame_len (AlsLane lane, uint32_t n)
 {
+  if (tiny_frames)
+    return 8;
   return lane == ALS_LANE_BULK ? ALS_FRAME_MAX - n % 1000 : 8 + n % 500;
 }
 
@@ -626,6 +630,41 @@ test_busy_engine (gconstpointer user_data)
   pair_clear (&pair);
 }
 
+/* What a frame costs us is more than its bytes. */
+static void
+test_tiny_frames (void)
+{
+  g_autoptr (GMainContext) busy = g_main_context_new ();
+  const uint32_t wanted = 200 * 1000;
+  AlsLinkStats stats = { 0 };
+  Pair pair;
+
+  tiny_frames = TRUE;
+  pair_init_with (&pair, ALS_CARRIER_STREAM, TRUE, busy);
+  while (pair.ends[0].ready == 0 || pair.ends[1].ready == 0)
+    {
+      g_main_context_iteration (NULL, FALSE);
+      g_main_context_iteration (busy, FALSE);
+    }
+  pair.ends[0].wanted[ALS_LANE_BULK] = wanted;
+  give (&pair.ends[0]);
+  while (!g_atomic_int_get (&pair.carriers[1]->held) && stats.acked_bytes < wanted * 8)
+    {
+      run_for (50);
+      als_link_get_stats (pair.ends[0].link, &stats);
+    }
+  g_test_message ("%.1f MiB were acknowledged", stats.acked_bytes / 1048576.0);
+  g_assert_true (g_atomic_int_get (&pair.carriers[1]->held));
+  while (pair.ends[1].expected[ALS_LANE_BULK] < wanted)
+    {
+      g_main_context_iteration (NULL, FALSE);
+      g_main_context_iteration (busy, FALSE);
+    }
+  g_assert_cmpuint (pair.ends[1].closed, ==, 0);
+  pair_clear (&pair);
+  tiny_frames = FALSE;
+}
+
 /* Freed at any moment of its life, with its thread in full swing. */
 static void
 test_freed_at_any_time (void)
@@ -674,6 +713,7 @@ main (int argc, char **argv)
                         GUINT_TO_POINTER (ALS_CARRIER_STREAM), test_busy_engine);
   g_test_add_data_func ("/transport/link-host/busy-engine-loses-datagrams-not-frames",
                         GUINT_TO_POINTER (ALS_CARRIER_DATAGRAMS), test_busy_engine);
+  g_test_add_func ("/transport/link-host/busy-engine-holds-tiny-frames-back", test_tiny_frames);
   g_test_add_func ("/transport/link-host/may-be-freed-at-any-time", test_freed_at_any_time);
   g_test_add_func ("/transport/link-host/may-be-freed-after-its-thread", test_freed_after_its_thread);
   return g_test_run ();

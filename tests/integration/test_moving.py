@@ -21,6 +21,9 @@ DIRECT = ("direct-udp", "direct-tcp")
 BUSY_S, IDLE_S = 2.0, 5.0
 # What the events of a loaded machine may come late; the idle mark has room for it.
 SLACK_S = 0.2
+# How long a file may stand still. A death is noticed, they meet again, and progress is told once a second: 5.5 s
+# at most were seen on a machine with much else to do, and 1.4 s more than a cut or a sleep lasted.
+MOVE_S, AFTER_S = 9, 4
 
 
 def check(condition, sentence):
@@ -130,7 +133,7 @@ def a_new_public_address_does_not_end_the_session(scene):
     scene.home("b", "port-restricted", delay=10)
     visit = scene.visit(file_bytes=20_000_000)
     a.renumber()
-    came_through(visit, 15)
+    came_through(visit, MOVE_S)
 
 
 # a ── NAT ── internet;  then  a's own address is another, too: it has joined another network
@@ -140,29 +143,31 @@ def another_network_does_not_end_the_session(scene):
     visit = scene.visit(file_bytes=20_000_000)
     a.renumber()
     a.change_host_address()
-    came_through(visit, 25)
+    came_through(visit, MOVE_S)
 
 
 def a_cut_of_three_seconds_does_not_end_the_session(scene):
     a = scene.home("a", "port-restricted", delay=10, rate=40)
     scene.home("b", "port-restricted", delay=10)
     visit = scene.visit(file_bytes=20_000_000)
+    begin = time.monotonic()
     a.cut()
     time.sleep(3)   # the cut itself
     a.restore()
-    came_through(visit, 8)
+    came_through(visit, time.monotonic() - begin + AFTER_S)
 
 
 def a_cut_of_half_a_minute_does_not_end_the_session(scene):
     a = scene.home("a", "port-restricted", delay=10, rate=40)
     scene.home("b", "port-restricted", delay=10)
     visit = scene.visit(file_bytes=20_000_000)
+    begin = time.monotonic()
     a.cut()
     for cli in visit.both:
         cli.wait("path", 30, kind="none")
     time.sleep(20)   # the cut itself
     a.restore()
-    came_through(visit, 45)
+    came_through(visit, time.monotonic() - begin + AFTER_S)
 
 
 def send_to_all(cli, number):
@@ -178,6 +183,7 @@ def a_suspended_laptop_does_not_end_the_session(scene):
     homes = {name: scene.home(name, "port-restricted", delay=10, rate=40) for name in "abcd"}
     visits = [scene.visit(inviter=inviter, joiner=joiner, file_bytes=60_000_000) for inviter, joiner in ("ab", "cd")]
     sleepers = (visits[0].sender, visits[1].receiver)
+    begin = time.monotonic()
     for cli in sleepers:
         send_to_all(cli, signal.SIGSTOP)
     try:
@@ -186,8 +192,9 @@ def a_suspended_laptop_does_not_end_the_session(scene):
     finally:
         for cli in sleepers:
             send_to_all(cli, signal.SIGCONT)
+    slept_s = time.monotonic() - begin
     for visit in visits:
-        came_through(visit, 48)
+        came_through(visit, slept_s + AFTER_S)
 
 
 # a ── NAT (restarts: every mapping gets another port) ── internet ── NAT ── b
@@ -196,7 +203,7 @@ def a_restarted_router_does_not_end_the_session(scene):
     scene.home("b", "port-restricted", delay=10)
     visit = scene.visit(file_bytes=20_000_000)
     a.flush()
-    came_through(visit, 15)
+    came_through(visit, MOVE_S)
 
 
 # one ─┐

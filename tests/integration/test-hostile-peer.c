@@ -6,9 +6,7 @@
 
 #include <gio/gio.h>
 #include <sodium.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "base/als-deadline-source.h"
 #include "crypto/als-handshake.h"
@@ -22,26 +20,12 @@
 #include "visit/als-connection-report.h"
 #include "visit/als-visit.h"
 
-#define LIMIT_S 60
+/* The other side's time limits are among what is waited for. */
+#define ALS_WAIT_S 60
+#include "als-test-server.h"
+#include "als-wait.h"
 
 static char *server_uri; /* of the server that main () starts */
-
-static gboolean
-limit_cb (gpointer user_data)
-{
-  g_error ("waited too long for %s", (const char *) user_data);
-  return G_SOURCE_REMOVE;
-}
-
-#define wait_for(condition)                                                                  \
-  G_STMT_START                                                                               \
-  {                                                                                          \
-    guint limit_id_ = g_timeout_add_seconds (LIMIT_S, limit_cb, (gpointer) #condition);      \
-    while (!(condition))                                                                     \
-      g_main_context_iteration (NULL, TRUE);                                                 \
-    g_source_remove (limit_id_);                                                             \
-  }                                                                                          \
-  G_STMT_END
 
 /* --- the hostile peer -------------------------------------------------------- */
 
@@ -405,7 +389,7 @@ state_is (AlsVisit *visit, AlsVisitState state)
 static void
 assert_ends (AlsVisit *visit, AlsVisitError code)
 {
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   g_assert_error (als_visit_get_error (visit), ALS_VISIT_ERROR, (int) code);
   g_assert_cmpint (als_visit_get_permission (visit), ==, ALS_VISIT_NOTHING);
   g_assert_null (als_visit_get_screen (visit));
@@ -422,11 +406,11 @@ assert_works (AlsVisit *visit, gboolean as_inviter)
 
   if (!state_is (inviter, ALS_VISIT_CODE_READY))
     als_visit_invite (inviter);
-  wait_for (state_is (inviter, ALS_VISIT_CODE_READY));
+  als_wait_until (state_is (inviter, ALS_VISIT_CODE_READY));
   g_assert_true (als_visit_join (joiner, als_visit_get_code (inviter), NULL));
-  wait_for (state_is (inviter, ALS_VISIT_ASKING) && state_is (joiner, ALS_VISIT_ASKING));
+  als_wait_until (state_is (inviter, ALS_VISIT_ASKING) && state_is (joiner, ALS_VISIT_ASKING));
   als_visit_stop (other);
-  wait_for (state_is (visit, ALS_VISIT_ENDED) && state_is (other, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED) && state_is (other, ALS_VISIT_ENDED));
 }
 
 /* An inviter, and a joiner who proved the code. */
@@ -436,10 +420,10 @@ meet_inviter (Peer **peer)
   AlsVisit *visit = visit_new (1u << ALS_PATH_SIGNAL_RELAY);
 
   als_visit_invite (visit);
-  wait_for (state_is (visit, ALS_VISIT_CODE_READY));
+  als_wait_until (state_is (visit, ALS_VISIT_CODE_READY));
   *peer = peer_new (als_visit_get_code (visit), NULL);
   als_signal_client_start ((*peer)->client);
-  wait_for ((*peer)->visit != NULL);
+  als_wait_until ((*peer)->visit != NULL);
   return visit;
 }
 
@@ -452,10 +436,10 @@ meet_joiner (Peer **peer, guint kinds)
 
   *peer = peer_new (NULL, NULL);
   als_signal_client_start ((*peer)->client);
-  wait_for ((*peer)->is_registered);
+  als_wait_until ((*peer)->is_registered);
   code = als_code_format (&(*peer)->code);
   g_assert_true (als_visit_join (visit, code, NULL));
-  wait_for ((*peer)->has_path);
+  als_wait_until ((*peer)->has_path);
   return visit;
 }
 
@@ -493,15 +477,15 @@ test_rubbish_before_the_proof (void)
   g_autofree char *code = NULL;
 
   als_visit_invite (visit);
-  wait_for (state_is (visit, ALS_VISIT_CODE_READY));
+  als_wait_until (state_is (visit, ALS_VISIT_CODE_READY));
   code = g_strdup (als_visit_get_code (visit));
   for (guint i = 0; i < 6; i++)
     {
       Peer *peer = peer_new (code, rubbish (i));
 
       als_signal_client_start (peer->client);
-      wait_for (peer->n_unpaired == 1);
-      wait_for (state_is (visit, ALS_VISIT_CODE_READY));
+      als_wait_until (peer->n_unpaired == 1);
+      als_wait_until (state_is (visit, ALS_VISIT_CODE_READY));
       /* Nothing left us that a guess could be checked with. */
       g_assert_cmpuint (als_visit_get_tries_left (visit), ==, ALS_HANDSHAKE_MAX_TRIES);
       g_assert_cmpstr (als_visit_get_code (visit), ==, code);
@@ -521,7 +505,7 @@ test_rubbish_instead_of_an_answer (void)
       g_autofree char *code = NULL;
 
       als_signal_client_start (peer->client);
-      wait_for (peer->is_registered);
+      als_wait_until (peer->is_registered);
       code = als_code_format (&peer->code);
       g_assert_true (als_visit_join (visit, code, NULL));
       assert_ends (visit, ALS_VISIT_ERROR_PEER_PROTOCOL);
@@ -549,7 +533,7 @@ test_guesses_come_to_an_end (void)
     {
       Peer *peer;
 
-      wait_for (state_is (visit, ALS_VISIT_ENDED)
+      als_wait_until (state_is (visit, ALS_VISIT_ENDED)
                 || (state_is (visit, ALS_VISIT_CODE_READY) && als_visit_get_code (visit) != NULL
                     && n_wrong == n_guesses));
       if (state_is (visit, ALS_VISIT_ENDED))
@@ -563,8 +547,8 @@ test_guesses_come_to_an_end (void)
       peer = peer_new (als_visit_get_code (visit), NULL);
       peer->code.secret[0] = peer->code.secret[0] == '9' ? '0' : (char) (peer->code.secret[0] + 1);
       als_signal_client_start (peer->client);
-      wait_for (peer->has_failed && peer->n_unpaired == 1);
-      wait_for (n_wrong == n_guesses + 1);
+      als_wait_until (peer->has_failed && peer->n_unpaired == 1);
+      als_wait_until (n_wrong == n_guesses + 1);
       n_guesses++;
       peer_free (peer);
     }
@@ -605,11 +589,11 @@ test_sealed_rubbish (void)
     }
   peer_signal (peer, ALS_PEER_NETWORK, 0, 0);
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   als_visit_answer (visit, ALS_VISIT_FILES_ONLY);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, TRUE);
 }
 
@@ -684,7 +668,7 @@ test_channel_taken_away (void)
   AlsVisit *visit = meet_inviter (&peer);
 
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   als_channel_reset (g_steal_pointer (&peer->visit), 7);
   assert_ends (visit, ALS_VISIT_ERROR_PEER_PROTOCOL);
   end_well (visit, peer, TRUE);
@@ -698,10 +682,10 @@ test_name_is_cleaned (void)
 
   peer_say (peer, (AlsVisitMessage){ .type = ALS_VISIT_MESSAGE_HELLO, .version = ALS_VISIT_PROTOCOL_VERSION,
                                      .name = (char *) " \u202eMal\u2066l\u200bory\u2028\u00a0<b>&  " });
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   g_assert_cmpstr (als_visit_get_peer_name (visit), ==, "Mallory <b>&");
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, TRUE);
 }
 
@@ -712,26 +696,26 @@ test_files_before_consent (void)
   AlsVisit *visit = meet_inviter (&peer);
 
   peer_open (peer, ALS_CHANNEL_FILES, ALS_LANE_BULK);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   peer_open (peer, ALS_CHANNEL_FILES, ALS_LANE_BULK);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   peer_open (peer, ALS_CHANNEL_ECHO, ALS_LANE_CONTROL);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   g_assert_true (state_is (visit, ALS_VISIT_ASKING));
   g_assert_cmpuint (g_list_model_get_n_items (als_visit_get_transfers (visit)), ==, 0);
   als_visit_answer (visit, ALS_VISIT_SEE_SCREEN);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   /* Who shows the screen is shown none, and there is one visit channel. */
   peer_open (peer, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   peer_open (peer, ALS_CHANNEL_VISIT, ALS_LANE_CONTROL);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   g_assert_null (als_visit_get_screen (visit));
   g_assert_true (state_is (visit, ALS_VISIT_ACTIVE));
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, TRUE);
 }
 
@@ -742,17 +726,17 @@ test_screen_before_consent (void)
   AlsVisit *visit = meet_joiner (&peer, 1u << ALS_PATH_SIGNAL_RELAY);
 
   peer_open (peer, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   peer_consent (peer, ALS_VISIT_FILES_ONLY);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   peer_open (peer, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
-  wait_for (peer->own_is_closed);
+  als_wait_until (peer->own_is_closed);
   g_assert_null (als_visit_get_screen (visit));
   /* Consent is given once. */
   peer_consent (peer, ALS_VISIT_SEE_SCREEN);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   g_assert_error (als_visit_get_error (visit), ALS_VISIT_ERROR, ALS_VISIT_ERROR_PEER_PROTOCOL);
   end_well (visit, peer, FALSE);
 }
@@ -765,15 +749,15 @@ test_screens_have_a_rate (void)
   AlsVisit *visit = meet_joiner (&peer, 1u << ALS_PATH_SIGNAL_RELAY);
 
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   peer_consent (peer, ALS_VISIT_SEE_SCREEN);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   for (guint i = 0; i < 40; i++)
     peer_open (peer, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
-  wait_for (peer->n_refused >= 20);
+  als_wait_until (peer->n_refused >= 20);
   g_assert_true (state_is (visit, ALS_VISIT_ACTIVE));
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, FALSE);
 }
 
@@ -796,15 +780,15 @@ test_flood_of_attempts (void)
   AlsVisit *visit = meet_joiner (&peer, ALS_PATH_ALL);
 
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   for (guint i = 1; i <= 100; i++)
     peer_signal (peer, ALS_PEER_PATH_BEGIN, ALS_METHOD_ICE, i);
-  wait_for (peer->n_path_failed >= 80);
+  als_wait_until (peer->n_path_failed >= 80);
   g_assert_true (state_is (visit, ALS_VISIT_ASKING));
   peer_consent (peer, ALS_VISIT_FILES_ONLY);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, FALSE);
 }
 
@@ -819,15 +803,15 @@ test_foreign_relay_frame (void)
   const AlsPacket packet = { foreign, sizeof foreign };
 
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   peer_consent (peer, ALS_VISIT_FILES_ONLY);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   g_assert_cmpuint (als_carrier_send (peer->relay, &packet, 1), ==, 1);
-  wait_for (state_is (visit, ALS_VISIT_RECONNECTING));
-  wait_for (peer->n_unpaired > 0);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_RECONNECTING));
+  als_wait_until (peer->n_unpaired > 0);
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, FALSE);
 }
 
@@ -841,21 +825,21 @@ test_meetings_have_a_rate (void)
   int64_t start_us;
 
   peer_hello (peer);
-  wait_for (state_is (visit, ALS_VISIT_ASKING));
+  als_wait_until (state_is (visit, ALS_VISIT_ASKING));
   als_visit_answer (visit, ALS_VISIT_FILES_ONLY);
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE));
   peer->parts_again = TRUE;
   als_signal_client_unpair (peer->client);
   peer_meet (peer);
-  wait_for (peer->n_parted >= 1);
+  als_wait_until (peer->n_parted >= 1);
   start_us = g_get_monotonic_time ();
-  wait_for (peer->n_parted >= 3);
+  als_wait_until (peer->n_parted >= 3);
   g_assert_cmpint (g_get_monotonic_time () - start_us, >, 3 * G_USEC_PER_SEC);
   /* Once they stay, it goes on. */
   peer->parts_again = FALSE;
-  wait_for (state_is (visit, ALS_VISIT_ACTIVE) && als_visit_get_path_kind (visit) == ALS_PATH_SIGNAL_RELAY);
+  als_wait_until (state_is (visit, ALS_VISIT_ACTIVE) && als_visit_get_path_kind (visit) == ALS_PATH_SIGNAL_RELAY);
   als_visit_stop (visit);
-  wait_for (state_is (visit, ALS_VISIT_ENDED));
+  als_wait_until (state_is (visit, ALS_VISIT_ENDED));
   end_well (visit, peer, TRUE);
 }
 
@@ -869,33 +853,15 @@ test_never_hello (void)
   end_well (visit, peer, TRUE);
 }
 
-static void
-die_with_parent (gpointer user_data)
-{
-  prctl (PR_SET_PDEATHSIG, SIGTERM);
-}
-
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocessLauncher) launcher = NULL;
-  g_autoptr (GSubprocess) server = NULL;
-  g_autoptr (GDataInputStream) lines = NULL;
-  g_autofree char *line = NULL;
+  AlsTestServer *server;
   int status;
 
   g_test_init (&argc, &argv, NULL);
-  launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-  /* A test that aborts takes its server along. */
-  g_subprocess_launcher_set_child_setup (launcher, die_with_parent, NULL, NULL);
-  server = g_subprocess_launcher_spawn (launcher, &error, argv[1], "--listen", "127.0.0.1:0",
-                                        "--print-address", "--config", argv[2], NULL);
-  g_assert_no_error (error);
-  lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (server));
-  line = g_data_input_stream_read_line (lines, NULL, NULL, &error);
-  g_assert_nonnull (line);
-  server_uri = g_strconcat ("ws://", line + strlen ("listening "), NULL);
+  server = als_test_server_start (ALS_TEST_SERVER_NO_LIMITS, NULL);
+  server_uri = als_test_server_make_uri (server);
   g_test_add_func ("/hostile/rubbish-before-the-proof-costs-no-try", test_rubbish_before_the_proof);
   g_test_add_func ("/hostile/rubbish-instead-of-an-answer-ends-the-joiner", test_rubbish_instead_of_an_answer);
   g_test_add_func ("/hostile/guesses-come-to-an-end", test_guesses_come_to_an_end);
@@ -915,8 +881,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/meetings-have-a-rate", test_meetings_have_a_rate);
   g_test_add_func ("/hostile/never-a-hello-is-noticed", test_never_hello);
   status = g_test_run ();
-  g_subprocess_send_signal (server, SIGTERM);
-  g_subprocess_wait (server, NULL, NULL);
+  als_test_server_free (server);
   g_free (server_uri);
   return status;
 }

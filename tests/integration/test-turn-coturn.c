@@ -6,22 +6,13 @@
 #include "stun/als-nat-discovery.h"
 #include "stun/als-turn-data.h"
 
-#include <glib/gstdio.h>
-#include <signal.h>
+#include <gio/gio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
-#define SECRET "hush"
+#include "als-turn-server.h"
+
 #define WAIT_US ((int64_t) 20 * G_USEC_PER_SEC)
 #define SECOND_US ((int64_t) G_USEC_PER_SEC)
-
-typedef struct
-{
-  GSubprocess *process;
-  char *folder;
-  char *log_file;
-  uint16_t port;
-} Server;
 
 typedef struct
 {
@@ -36,25 +27,6 @@ typedef struct
 } Relayed;
 
 /* --- the server --- */
-
-static uint16_t
-find_port (void)
-{
-  g_autoptr (GSocket) socket
-      = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
-  g_autoptr (GSocketAddress) any = g_inet_socket_address_new_from_string ("127.0.0.1", 0);
-  g_autoptr (GSocketAddress) bound = NULL;
-
-  g_assert_true (g_socket_bind (socket, any, FALSE, NULL));
-  bound = g_socket_get_local_address (socket, NULL);
-  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound));
-}
-
-static void
-die_with_parent (gpointer user_data)
-{
-  prctl (PR_SET_PDEATHSIG, SIGKILL);
-}
 
 static GSocket *
 try_connect (uint16_t port)
@@ -73,92 +45,24 @@ try_connect (uint16_t port)
 }
 
 static void
-server_wait (Server *self)
+server_init (AlsTurnServer *self)
 {
-  int64_t end_us = g_get_monotonic_time () + WAIT_US;
+  g_autofree char *options
+      = g_strdup_printf ("listening-ip=127.0.0.2\nalt-listening-port=%u\n"
+                         "denied-peer-ip=192.0.2.0-192.0.2.255\nuser-quota=2\n",
+                         als_turn_server_find_port ());
 
-  for (;;)
-    {
-      g_autoptr (GSocket) socket = try_connect (self->port);
-
-      if (socket != NULL)
-        return;
-      if (g_get_monotonic_time () > end_us || g_subprocess_get_identifier (self->process) == NULL)
-        {
-          g_autofree char *log = NULL;
-
-          g_file_get_contents (self->log_file, &log, NULL, NULL);
-          g_error ("the server does not listen: %s", log);
-        }
-      /* It tells nobody when it listens; the connect does. */
-      g_usleep (20 * 1000);
-    }
+  als_turn_server_init (self, options);
 }
 
-static void
-server_init (Server *self)
-{
-  g_autoptr (GSubprocessLauncher) launcher = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autofree char *config = NULL;
-  g_autofree char *config_file = NULL;
-
-  self->folder = g_dir_make_tmp ("als-coturn-XXXXXX", &error);
-  g_assert_no_error (error);
-  self->port = find_port ();
-  self->log_file = g_build_filename (self->folder, "log", NULL);
-  config_file = g_build_filename (self->folder, "turnserver.conf", NULL);
-  config = g_strdup_printf ("listening-ip=127.0.0.1\nlistening-ip=127.0.0.2\nrelay-ip=127.0.0.1\n"
-                            "listening-port=%u\nalt-listening-port=%u\n"
-                            "use-auth-secret\nstatic-auth-secret=" SECRET "\nrealm=tests\n"
-                            "allow-loopback-peers\ndenied-peer-ip=192.0.2.0-192.0.2.255\n"
-                            "user-quota=2\nno-cli\nno-tls\nno-dtls\nsimple-log\nlog-file=stdout\n"
-                            "pidfile=%s/pid\nuserdb=%s/db\n",
-                            self->port, find_port (), self->folder, self->folder);
-  g_file_set_contents (config_file, config, -1, &error);
-  g_assert_no_error (error);
-  launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_MERGE);
-  g_subprocess_launcher_set_child_setup (launcher, die_with_parent, NULL, NULL);
-  g_subprocess_launcher_set_stdout_file_path (launcher, self->log_file);
-  self->process = g_subprocess_launcher_spawn (launcher, &error, "turnserver", "-c", config_file, NULL);
-  g_assert_no_error (error);
-  server_wait (self);
-}
-
-static void
-server_clear (Server *self)
-{
-  static const char *const names[] = { "log", "turnserver.conf", "pid", "db" };
-
-  g_subprocess_force_exit (self->process);
-  g_assert_true (g_subprocess_wait (self->process, NULL, NULL));
-  g_object_unref (self->process);
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *path = g_build_filename (self->folder, names[i], NULL);
-
-      g_unlink (path);
-    }
-  g_rmdir (self->folder);
-  g_free (self->folder);
-  g_free (self->log_file);
-}
-
-/* coturn's REST credentials. LIFE_S: negative ones have expired. */
+/* LIFE_S: negative ones have expired. SECRET: NULL: the right one. */
 static AlsTurnSession *
 make_session (const char *name, int life_s, const char *secret)
 {
-  g_autofree char *username
-      = g_strdup_printf ("%" G_GINT64_FORMAT ":%s", g_get_real_time () / SECOND_US + life_s, name);
+  g_autofree char *username = NULL;
   g_autofree char *password = NULL;
-  GHmac *hmac = g_hmac_new (G_CHECKSUM_SHA1, (const guchar *) secret, strlen (secret));
-  guchar digest[20];
-  gsize len = sizeof digest;
 
-  g_hmac_update (hmac, (const guchar *) username, -1);
-  g_hmac_get_digest (hmac, digest, &len);
-  g_hmac_unref (hmac);
-  password = g_base64_encode (digest, len);
+  als_turn_server_make_login (name, life_s, secret, &username, &password);
   return als_turn_session_new (username, password, ALS_STUN_FAMILY_NONE);
 }
 
@@ -245,7 +149,7 @@ control_expect_error (Control *self, AlsTurnEventType type, AlsTurnError code)
 }
 
 static void
-control_init (Control *self, const Server *server, AlsTurnSession *session)
+control_init (Control *self, const AlsTurnServer *server, AlsTurnSession *session)
 {
   self->socket = try_connect (server->port);
   g_assert_nonnull (self->socket);
@@ -261,9 +165,9 @@ control_clear (Control *self)
 }
 
 static void
-control_allocate (Control *self, const Server *server, const char *name)
+control_allocate (Control *self, const AlsTurnServer *server, const char *name)
 {
-  control_init (self, server, make_session (name, 600, SECRET));
+  control_init (self, server, make_session (name, 600, NULL));
   control_expect_plain (self, ALS_TURN_EVENT_ALLOCATED);
 }
 
@@ -287,7 +191,7 @@ assert_own_endpoint (const Control *self)
 }
 
 static void
-relayed_init (Relayed *self, const Server *server, const Control *control,
+relayed_init (Relayed *self, const AlsTurnServer *server, const Control *control,
               const AlsTurnEvent *event)
 {
   self->socket = try_connect (server->port);
@@ -350,7 +254,7 @@ relayed_say (Relayed *from, Relayed *to, const char *text)
 
 /* Both connections of one relayed connection from A's allocation to B's. */
 static void
-join (const Server *server, Control *a, Control *b, Relayed *relayed_a, Relayed *relayed_b)
+join (const AlsTurnServer *server, Control *a, Control *b, Relayed *relayed_a, Relayed *relayed_b)
 {
   g_autoptr (AlsTurnEvent) ours = NULL;
   g_autoptr (AlsTurnEvent) theirs = NULL;
@@ -376,7 +280,7 @@ join (const Server *server, Control *a, Control *b, Relayed *relayed_a, Relayed 
 static void
 test_allocate (gconstpointer user_data)
 {
-  const Server *server = user_data;
+  const AlsTurnServer *server = user_data;
   Control control;
   int64_t refresh_us;
 
@@ -415,7 +319,7 @@ test_expired (gconstpointer user_data)
 {
   Control control;
 
-  control_init (&control, user_data, make_session ("carol", -60, SECRET));
+  control_init (&control, user_data, make_session ("carol", -60, NULL));
   control_expect_error (&control, ALS_TURN_EVENT_REFUSED, ALS_TURN_ERROR_WRONG_CREDENTIALS);
   control_expect_plain (&control, ALS_TURN_EVENT_ENDPOINT);
   control_clear (&control);
@@ -424,14 +328,14 @@ test_expired (gconstpointer user_data)
 static void
 test_quota (gconstpointer user_data)
 {
-  const Server *server = user_data;
+  const AlsTurnServer *server = user_data;
   int64_t end_us = g_get_monotonic_time () + WAIT_US;
   Control controls[3];
   gboolean has_room = FALSE;
 
   control_allocate (&controls[0], server, "dave");
   control_allocate (&controls[1], server, "dave");
-  control_init (&controls[2], server, make_session ("dave", 600, SECRET));
+  control_init (&controls[2], server, make_session ("dave", 600, NULL));
   control_expect_error (&controls[2], ALS_TURN_EVENT_REFUSED, ALS_TURN_ERROR_QUOTA);
   control_expect_plain (&controls[2], ALS_TURN_EVENT_ENDPOINT);
   assert_own_endpoint (&controls[2]);
@@ -446,7 +350,7 @@ test_quota (gconstpointer user_data)
       AlsTurnEvent *event;
 
       g_assert_cmpint (g_get_monotonic_time (), <, end_us);
-      control_init (&again, server, make_session ("dave", 600, SECRET));
+      control_init (&again, server, make_session ("dave", 600, NULL));
       while ((event = als_turn_session_take_event (again.session)) == NULL)
         {
           control_flush (&again);
@@ -478,7 +382,7 @@ test_unreachable (gconstpointer user_data)
   AlsStunAddress peer;
 
   control_allocate (&control, user_data, "frank");
-  g_assert_true (als_stun_address_parse (&peer, "127.0.0.1", find_port ()));
+  g_assert_true (als_stun_address_parse (&peer, "127.0.0.1", als_turn_server_find_port ()));
   g_assert_true (als_turn_session_connect (control.session, &peer, g_get_monotonic_time ()));
   control_expect_error (&control, ALS_TURN_EVENT_CONNECT_REFUSED, ALS_TURN_ERROR_PEER_UNREACHABLE);
   control_clear (&control);
@@ -487,7 +391,7 @@ test_unreachable (gconstpointer user_data)
 static void
 test_relay (gconstpointer user_data)
 {
-  const Server *server = user_data;
+  const AlsTurnServer *server = user_data;
   Control a, b;
   Relayed relayed_a, relayed_b;
 
@@ -510,7 +414,7 @@ test_relay (gconstpointer user_data)
 static void
 test_unknown_connection (gconstpointer user_data)
 {
-  const Server *server = user_data;
+  const AlsTurnServer *server = user_data;
   Control control;
   Relayed relayed;
   AlsTurnEvent event = { .connection_id = 0x12345678,
@@ -543,7 +447,7 @@ test_unknown_connection (gconstpointer user_data)
 static void
 test_killed (void)
 {
-  Server server;
+  AlsTurnServer server;
   Control a, b;
   Relayed relayed_a, relayed_b;
 
@@ -559,13 +463,13 @@ test_killed (void)
   relayed_clear (&relayed_b);
   control_clear (&a);
   control_clear (&b);
-  server_clear (&server);
+  als_turn_server_clear (&server);
 }
 
 static void
 test_discovery (gconstpointer user_data)
 {
-  const Server *server = user_data;
+  const AlsTurnServer *server = user_data;
   g_autoptr (GSocket) socket
       = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
   g_autoptr (GSocketAddress) any = g_inet_socket_address_new_from_string ("127.0.0.1", 0);
@@ -614,7 +518,7 @@ int
 main (int argc, char **argv)
 {
   g_autofree char *program = g_find_program_in_path ("turnserver");
-  Server server;
+  AlsTurnServer server;
   int status;
 
   g_test_init (&argc, &argv, NULL);
@@ -638,6 +542,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/nat/coturn/loopback-is-open-internet", &server, test_discovery);
   g_test_add_func ("/turn/coturn/a-killed-server-is-noticed-by-both", test_killed);
   status = g_test_run ();
-  server_clear (&server);
+  als_turn_server_clear (&server);
   return status;
 }

@@ -186,22 +186,6 @@ side_init (Side *self, Side *other, GPtrArray *servers, gboolean is_inviter, gbo
 }
 
 static gboolean
-tick_cb (gpointer user_data)
-{
-  return G_SOURCE_CONTINUE;
-}
-
-/* What happens in other threads is looked at every few milliseconds. */
-#define wait_for(condition)                                                                        \
-  G_STMT_START                                                                                     \
-  {                                                                                                \
-    guint tick_source = g_timeout_add (2, tick_cb, NULL);                                          \
-    als_wait_until (condition);                                                                    \
-    g_source_remove (tick_source);                                                                 \
-  }                                                                                                \
-  G_STMT_END
-
-static gboolean
 locked (Traffic *self, gsize offset)
 {
   gboolean value;
@@ -288,7 +272,7 @@ fixture_clear (Fixture *self)
   for (guint i = 0; i < 2; i++)
     {
       if (sides[i]->traffic.carrier != NULL)
-        wait_for (G_OBJECT (sides[i]->traffic.carrier)->ref_count == 1);
+        als_wait_until_ticking (G_OBJECT (sides[i]->traffic.carrier)->ref_count == 1);
       g_assert_false (is_wrong (sides[i]));
       g_clear_object (&sides[i]->traffic.carrier);
       g_mutex_clear (&sides[i]->traffic.mutex);
@@ -323,7 +307,7 @@ exchange (Fixture *self)
 {
   send_messages (&self->inviter, 500, 512);
   send_messages (&self->joiner, 500, 700);
-  wait_for (get_messages (&self->joiner) == 500 && get_messages (&self->inviter) == 500);
+  als_wait_until_ticking (get_messages (&self->joiner) == 500 && get_messages (&self->inviter) == 500);
 }
 
 /* --- the tests --- */
@@ -355,7 +339,7 @@ test_bulk_is_striped (gconstpointer user_data)
   connect_both (&fixture);
   start_us = g_get_monotonic_time ();
   send_messages (from, 8192, 16384);
-  wait_for (get_messages (to) == 8192);
+  als_wait_until_ticking (get_messages (to) == 8192);
   g_test_message ("%.0f Mbit/s, %u streams",
                   8192.0 * 16384 * 8 / (double) (g_get_monotonic_time () - start_us),
                   als_turn_carrier_count_streams (ALS_TURN_CARRIER (from->traffic.carrier)));
@@ -375,7 +359,7 @@ test_quota_leaves_what_there_is (void)
   connect_both (&fixture);
   /* coturn's buffer hardly holds a packet of the loopback: this takes a second or more. */
   send_messages (&fixture.inviter, 2048, 16384);
-  wait_for (get_messages (&fixture.joiner) == 2048);
+  als_wait_until_ticking (get_messages (&fixture.joiner) == 2048);
   g_assert_cmpuint (
       als_turn_carrier_count_streams (ALS_TURN_CARRIER (fixture.inviter.traffic.carrier)), ==, 1);
   g_assert_cmpint (fixture.inviter.problem, ==, -1);
@@ -441,7 +425,7 @@ test_server_killed (void)
   connect_both (&fixture);
   exchange (&fixture);
   als_turn_server_kill (&fixture.server);
-  wait_for (is_closed (&fixture.inviter) && is_closed (&fixture.joiner));
+  als_wait_until_ticking (is_closed (&fixture.inviter) && is_closed (&fixture.joiner));
   als_wait_until (fixture.inviter.problem == ALS_PATH_PROBLEM_DIED
                   && fixture.joiner.problem == ALS_PATH_PROBLEM_DIED);
   fixture_clear (&fixture);
@@ -455,9 +439,9 @@ test_closing_is_told (void)
   fixture_init_pair (&fixture, "", ALS_PATH_SERVER_TURN, 600, NULL);
   connect_both (&fixture);
   send_messages (&fixture.inviter, 100, 16384);
-  wait_for (get_messages (&fixture.joiner) == 100);
+  als_wait_until_ticking (get_messages (&fixture.joiner) == 100);
   als_stream_call (close_cb, &fixture.inviter.traffic);
-  wait_for (is_closed (&fixture.joiner));
+  als_wait_until_ticking (is_closed (&fixture.joiner));
   g_assert_cmpuint (get_messages (&fixture.joiner), ==, 100);
   fixture_clear (&fixture);
 }
@@ -470,7 +454,7 @@ test_path_closed_under_its_carrier (void)
   fixture_init_pair (&fixture, "", ALS_PATH_SERVER_TURN, 600, NULL);
   connect_both (&fixture);
   als_path_close (fixture.inviter.path);
-  wait_for (is_closed (&fixture.inviter) && is_closed (&fixture.joiner));
+  als_wait_until_ticking (is_closed (&fixture.inviter) && is_closed (&fixture.joiner));
   fixture_clear (&fixture);
 }
 
@@ -494,7 +478,7 @@ test_one_sided (gconstpointer user_data)
   connect_both (&fixture);
   exchange (&fixture);
   send_messages (&fixture.joiner, 2048, 16384);
-  wait_for (get_messages (&fixture.inviter) == 2048 + 500);
+  als_wait_until_ticking (get_messages (&fixture.inviter) == 2048 + 500);
   fixture_clear (&fixture);
 }
 
@@ -605,7 +589,7 @@ test_tls (void)
   connect_both (&fixture.fixture);
   exchange (&fixture.fixture);
   send_messages (&fixture.fixture.joiner, 4096, 16384);
-  wait_for (get_messages (&fixture.fixture.inviter) == 4096 + 500);
+  als_wait_until_ticking (get_messages (&fixture.fixture.inviter) == 4096 + 500);
   /* TLS may end at somebody who looks into it: it tells no endpoint. */
   g_assert_cmpuint (als_turn_pool_get_endpoints (fixture.fixture.inviter.pool)->len, ==, 0);
   tls_fixture_clear (&fixture);
@@ -647,7 +631,7 @@ test_proxy (gconstpointer user_data)
   connect_both (&fixture);
   exchange (&fixture);
   send_messages (&fixture.inviter, 2048, 16384);
-  wait_for (get_messages (&fixture.joiner) == 2048 + 500);
+  als_wait_until_ticking (get_messages (&fixture.joiner) == 2048 + 500);
   g_assert_true (als_turn_pool_uses_proxy (fixture.inviter.pool));
   g_assert_cmpuint (als_turn_pool_get_endpoints (fixture.inviter.pool)->len, ==, 0);
   g_assert_cmpint (g_atomic_int_get (&proxy.n_connections), >=, 4);
@@ -789,7 +773,7 @@ test_other_family (gconstpointer user_data)
   connect_both (&fixture);
   exchange (&fixture);
   send_messages (&fixture.inviter, 4096, 16384);
-  wait_for (get_messages (&fixture.joiner) == 4096 + 500);
+  als_wait_until_ticking (get_messages (&fixture.joiner) == 4096 + 500);
   fixture_clear (&fixture);
   als_turn_server_clear (&other);
 }
@@ -822,7 +806,7 @@ test_strangers (void)
                                  NULL);
     }
   exchange (&fixture);
-  wait_for ((als_path_get_report (fixture.joiner.path, &report), report.strangers)
+  als_wait_until_ticking ((als_path_get_report (fixture.joiner.path, &report), report.strangers)
             == G_N_ELEMENTS (strangers));
   g_assert_cmpint (fixture.joiner.problem, ==, -1);
   for (guint i = 0; i < G_N_ELEMENTS (strangers); i++)

@@ -3,13 +3,15 @@
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "visit/als-visit.h"
 
-#define LIMIT_S 60
+/* Of fifty at once, too. */
+#define ALS_WAIT_S 60
+#include "als-test-server.h"
+#include "als-wait.h"
+
 #define N_PAIRS 25
 
 static char *server_uri; /* of the server that main () starts */
@@ -37,23 +39,6 @@ visit_new (const char *folder)
   config.last_local_port = last_port;
   return als_visit_new (&config);
 }
-
-static gboolean
-limit_cb (gpointer user_data)
-{
-  g_error ("waited too long for %s", (const char *) user_data);
-  return G_SOURCE_REMOVE;
-}
-
-#define wait_for(condition)                                                                  \
-  G_STMT_START                                                                               \
-  {                                                                                          \
-    guint limit_id_ = g_timeout_add_seconds (LIMIT_S, limit_cb, (gpointer) #condition);      \
-    while (!(condition))                                                                     \
-      g_main_context_iteration (NULL, TRUE);                                                 \
-    g_source_remove (limit_id_);                                                             \
-  }                                                                                          \
-  G_STMT_END
 
 static void
 inviter_state_cb (AlsVisit *visit, GParamSpec *pspec, Pair *pair)
@@ -119,7 +104,7 @@ ended_with (AlsVisit *visit, AlsVisitError code)
 static void
 join (Pair *pair)
 {
-  wait_for (state_is (pair->inviter, ALS_VISIT_CODE_READY));
+  als_wait_until (state_is (pair->inviter, ALS_VISIT_CODE_READY));
   g_assert_true (als_visit_shows_code (pair->inviter, als_visit_get_code (pair->inviter)));
   g_assert_false (als_visit_shows_code (pair->inviter, "000 000 000 000"));
   g_assert_true (als_visit_join (pair->joiner, als_visit_get_code (pair->inviter), NULL));
@@ -131,17 +116,17 @@ test_allow_and_stop (void)
   Pair *pair = pair_new (ALS_VISIT_SEE_SCREEN);
 
   join (pair);
-  wait_for (state_is (pair->joiner, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (pair->joiner, ALS_VISIT_ACTIVE));
   g_assert_cmpint (als_visit_get_permission (pair->joiner), ==, ALS_VISIT_SEE_SCREEN);
   g_assert_cmpstr (als_visit_get_peer_name (pair->joiner), ==, "Test");
   g_assert_null (als_visit_get_code (pair->inviter));
-  wait_for (als_visit_get_screen (pair->joiner) != NULL
+  als_wait_until (als_visit_get_screen (pair->joiner) != NULL
             && als_screen_receiver_get_n_frames (als_visit_get_screen (pair->joiner)) > 5);
   g_assert_true (als_visit_get_is_sharing (pair->inviter));
-  wait_for (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_TCP);
+  als_wait_until (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_TCP);
   als_visit_stop (pair->joiner);
-  wait_for (ended_with (pair->joiner, ALS_VISIT_ERROR_STOPPED));
-  wait_for (ended_with (pair->inviter, ALS_VISIT_ERROR_PEER_LEFT));
+  als_wait_until (ended_with (pair->joiner, ALS_VISIT_ERROR_STOPPED));
+  als_wait_until (ended_with (pair->inviter, ALS_VISIT_ERROR_PEER_LEFT));
   g_assert_false (als_visit_get_is_sharing (pair->inviter));
   pair_free (pair);
 }
@@ -152,8 +137,8 @@ test_declined (void)
   Pair *pair = pair_new (ALS_VISIT_NOTHING);
 
   join (pair);
-  wait_for (ended_with (pair->joiner, ALS_VISIT_ERROR_DECLINED));
-  wait_for (ended_with (pair->inviter, ALS_VISIT_ERROR_DECLINED));
+  als_wait_until (ended_with (pair->joiner, ALS_VISIT_ERROR_DECLINED));
+  als_wait_until (ended_with (pair->inviter, ALS_VISIT_ERROR_DECLINED));
   pair_free (pair);
 }
 
@@ -172,14 +157,14 @@ test_stop_in_every_state (void)
         g_signal_handlers_block_by_func (pair->inviter, inviter_state_cb, pair);
       if (states[i] >= ALS_VISIT_ASKING)
         join (pair);
-      wait_for (als_visit_get_state (pair->inviter) >= states[i]);
+      als_wait_until (als_visit_get_state (pair->inviter) >= states[i]);
       stopped_us = g_get_monotonic_time ();
       als_visit_stop (pair->inviter);
-      wait_for (ended_with (pair->inviter, ALS_VISIT_ERROR_STOPPED));
+      als_wait_until (ended_with (pair->inviter, ALS_VISIT_ERROR_STOPPED));
       g_test_message ("state %d: ended after %d ms", states[i],
                       (int) ((g_get_monotonic_time () - stopped_us) / 1000));
       if (states[i] >= ALS_VISIT_ASKING)
-        wait_for (ended_with (pair->joiner, ALS_VISIT_ERROR_PEER_LEFT));
+        als_wait_until (ended_with (pair->joiner, ALS_VISIT_ERROR_PEER_LEFT));
       pair_free (pair);
     }
 }
@@ -191,9 +176,9 @@ test_stop_while_joining (void)
 
   /* Nobody waits there. */
   g_assert_true (als_visit_join (joiner, "000 001 234 567", NULL));
-  wait_for (state_is (joiner, ALS_VISIT_LOOKING));
+  als_wait_until (state_is (joiner, ALS_VISIT_LOOKING));
   als_visit_stop (joiner);
-  wait_for (ended_with (joiner, ALS_VISIT_ERROR_STOPPED));
+  als_wait_until (ended_with (joiner, ALS_VISIT_ERROR_STOPPED));
   /* Freed in full flight. */
   g_assert_true (als_visit_join (joiner, "000 001 234 567", NULL));
   g_object_unref (joiner);
@@ -220,7 +205,7 @@ test_fifty_visits_at_once (void)
     join (pairs[i]);
   for (guint i = 0; i < N_PAIRS; i++)
     {
-      wait_for (state_is (pairs[i]->joiner, ALS_VISIT_ACTIVE));
+      als_wait_until (state_is (pairs[i]->joiner, ALS_VISIT_ACTIVE));
       als_visit_send_files (pairs[i]->inviter, files);
     }
   for (guint i = 0; i < N_PAIRS; i++)
@@ -232,9 +217,9 @@ test_fifty_visits_at_once (void)
       AlsTransferInfo info = { 0 };
       size_t len;
 
-      wait_for (g_list_model_get_n_items (als_visit_get_transfers (pairs[i]->joiner)) == 1);
+      als_wait_until (g_list_model_get_n_items (als_visit_get_transfers (pairs[i]->joiner)) == 1);
       transfer = g_list_model_get_item (als_visit_get_transfers (pairs[i]->joiner), 0);
-      wait_for ((als_visit_transfer_get_info (transfer, &info), info.state == ALS_TRANSFER_DONE));
+      als_wait_until ((als_visit_transfer_get_info (transfer, &info), info.state == ALS_TRANSFER_DONE));
       g_assert_true (g_file_get_contents (got, &bytes, &len, NULL));
       g_assert_cmpmem (bytes, len, content, 200 * 1000);
     }
@@ -254,7 +239,7 @@ pair_with_port (uint16_t last, guint *port)
   last_port = 0;
   g_assert_cmpuint (als_visit_get_local_port (pair->inviter), ==, 0);
   join (pair);
-  wait_for (als_visit_get_local_port (pair->inviter) != 0 && als_visit_get_local_port (pair->joiner) != 0);
+  als_wait_until (als_visit_get_local_port (pair->inviter) != 0 && als_visit_get_local_port (pair->joiner) != 0);
   g_assert_cmpint (als_visit_get_path_kind (pair->inviter), ==, ALS_PATH_DIRECT_TCP);
   g_assert_cmpuint (als_visit_get_local_port (pair->inviter), !=, als_visit_get_local_port (pair->joiner));
   *port = als_visit_get_local_port (pair->inviter);
@@ -270,12 +255,12 @@ test_port_that_worked (void)
   /* It is taken: any other will do. */
   g_assert_cmpuint (first, !=, second);
   als_visit_stop (two->inviter);
-  wait_for (state_is (two->inviter, ALS_VISIT_ENDED) && state_is (two->joiner, ALS_VISIT_ENDED));
+  als_wait_until (state_is (two->inviter, ALS_VISIT_ENDED) && state_is (two->joiner, ALS_VISIT_ENDED));
   /* Still known, for whoever stores it; and the same visit begins with it again. */
   g_assert_cmpuint (als_visit_get_local_port (two->inviter), ==, second);
   als_visit_invite (two->inviter);
   join (two);
-  wait_for (als_visit_get_path_kind (two->inviter) == ALS_PATH_DIRECT_TCP);
+  als_wait_until (als_visit_get_path_kind (two->inviter) == ALS_PATH_DIRECT_TCP);
   third = als_visit_get_local_port (two->inviter);
   g_assert_cmpuint (third, ==, second);
   pair_free (one);
@@ -292,7 +277,7 @@ invite_by_text (Pair *pair, const char *digits_but)
   g_autofree char *digits = NULL;
 
   als_visit_make_invitation (pair->inviter);
-  wait_for (als_visit_get_invitation (pair->inviter) != NULL);
+  als_wait_until (als_visit_get_invitation (pair->inviter) != NULL);
   g_assert_true (state_is (pair->inviter, ALS_VISIT_CODE_READY));
   g_assert_cmpint (als_visit_classify_text (als_visit_get_invitation (pair->inviter)), ==,
                    ALS_VISIT_TEXT_INVITATION);
@@ -303,9 +288,9 @@ invite_by_text (Pair *pair, const char *digits_but)
     digits[0] = digits[0] == '9' ? '0' : (char) (digits[0] + 1);
   g_assert_true (als_visit_paste_invitation (pair->joiner, als_visit_get_invitation (pair->inviter), digits,
                                              NULL));
-  wait_for (als_visit_get_reply (pair->joiner) != NULL);
+  als_wait_until (als_visit_get_reply (pair->joiner) != NULL);
   g_assert_cmpint (als_visit_classify_text (als_visit_get_reply (pair->joiner)), ==, ALS_VISIT_TEXT_REPLY);
-  wait_for (state_is (pair->joiner, ALS_VISIT_LOOKING) && als_visit_get_next_mark_us (pair->joiner) > 0);
+  als_wait_until (state_is (pair->joiner, ALS_VISIT_LOOKING) && als_visit_get_next_mark_us (pair->joiner) > 0);
 }
 
 static Pair *
@@ -314,7 +299,7 @@ text_pair_new (void)
   Pair *pair = pair_new (ALS_VISIT_FILES_ONLY);
 
   als_visit_stop (pair->inviter);
-  wait_for (state_is (pair->inviter, ALS_VISIT_ENDED));
+  als_wait_until (state_is (pair->inviter, ALS_VISIT_ENDED));
   return pair;
 }
 
@@ -333,14 +318,14 @@ test_invitation (void)
   g_assert_error (error, ALS_VISIT_ERROR, ALS_VISIT_ERROR_BAD_INVITATION);
   reply = g_strdup_printf ("Here you are:\n%s\nBye", als_visit_get_reply (pair->joiner));
   g_assert_true (als_visit_paste_reply (pair->inviter, reply, NULL));
-  wait_for (state_is (pair->inviter, ALS_VISIT_LOOKING));
+  als_wait_until (state_is (pair->inviter, ALS_VISIT_LOOKING));
   g_assert_null (als_visit_get_invitation (pair->inviter));
-  wait_for (state_is (pair->inviter, ALS_VISIT_ACTIVE) && state_is (pair->joiner, ALS_VISIT_ACTIVE));
+  als_wait_until (state_is (pair->inviter, ALS_VISIT_ACTIVE) && state_is (pair->joiner, ALS_VISIT_ACTIVE));
   g_assert_cmpuint (als_visit_get_n_marks (pair->inviter), <=, 3);
   /* What the two say to each other about paths goes through the session now. */
-  wait_for (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_TCP);
+  als_wait_until (als_visit_get_path_kind (pair->joiner) == ALS_PATH_DIRECT_TCP);
   als_visit_stop (pair->inviter);
-  wait_for (ended_with (pair->joiner, ALS_VISIT_ERROR_PEER_LEFT));
+  als_wait_until (ended_with (pair->joiner, ALS_VISIT_ERROR_PEER_LEFT));
   pair_free (pair);
 }
 
@@ -351,37 +336,19 @@ test_invitation_wrong_digits (void)
 
   invite_by_text (pair, "wrong");
   g_assert_true (als_visit_paste_reply (pair->inviter, als_visit_get_reply (pair->joiner), NULL));
-  wait_for (ended_with (pair->inviter, ALS_VISIT_ERROR_WRONG_CODE));
+  als_wait_until (ended_with (pair->inviter, ALS_VISIT_ERROR_WRONG_CODE));
   pair_free (pair);
-}
-
-static void
-die_with_parent (gpointer user_data)
-{
-  prctl (PR_SET_PDEATHSIG, SIGTERM);
 }
 
 int
 main (int argc, char **argv)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocessLauncher) launcher = NULL;
-  g_autoptr (GSubprocess) server = NULL;
-  g_autoptr (GDataInputStream) lines = NULL;
-  g_autofree char *line = NULL;
+  AlsTestServer *server;
   int status;
 
   g_test_init (&argc, &argv, NULL);
-  launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-  /* A test that aborts takes its server along. */
-  g_subprocess_launcher_set_child_setup (launcher, die_with_parent, NULL, NULL);
-  server = g_subprocess_launcher_spawn (launcher, &error, argv[1], "--listen", "127.0.0.1:0",
-                                        "--print-address", "--config", argv[2], NULL);
-  g_assert_no_error (error);
-  lines = g_data_input_stream_new (g_subprocess_get_stdout_pipe (server));
-  line = g_data_input_stream_read_line (lines, NULL, NULL, &error);
-  g_assert_nonnull (line);
-  server_uri = g_strconcat ("ws://", line + strlen ("listening "), NULL);
+  server = als_test_server_start (ALS_TEST_SERVER_NO_LIMITS, NULL);
+  server_uri = als_test_server_make_uri (server);
   g_test_add_func ("/visit/allow-shows-the-screen-and-stop-ends-both", test_allow_and_stop);
   g_test_add_func ("/visit/declined-is-told-to-both", test_declined);
   g_test_add_func ("/visit/stop-works-in-every-state", test_stop_in_every_state);
@@ -391,8 +358,7 @@ main (int argc, char **argv)
   g_test_add_func ("/visit/an-invitation-needs-no-server", test_invitation);
   g_test_add_func ("/visit/an-invitation-with-wrong-digits-is-over", test_invitation_wrong_digits);
   status = g_test_run ();
-  g_subprocess_send_signal (server, SIGTERM);
-  g_subprocess_wait (server, NULL, NULL);
+  als_test_server_free (server);
   g_free (server_uri);
   return status;
 }

@@ -97,6 +97,12 @@ als_test_server_get_port (AlsTestServer *self)
   return self->port;
 }
 
+char *
+als_test_server_make_uri (AlsTestServer *self)
+{
+  return g_strdup_printf ("ws://127.0.0.1:%u", self->port);
+}
+
 void
 als_test_server_signal (AlsTestServer *self, int number)
 {

@@ -119,24 +119,34 @@ als_turn_server_clear (AlsTurnServer *self)
   g_free (self->log_file);
 }
 
-AlsPathServer *
-als_turn_server_login (AlsTurnServer *self, AlsPathServerKind kind, const char *host, int life_s,
-                       const char *secret)
+/* As coturn's use-auth-secret has it. */
+void
+als_turn_server_make_login (const char *name, int life_s, const char *secret, char **username,
+                            char **password)
 {
-  g_autofree char *username = g_strdup_printf ("%" G_GINT64_FORMAT ":tester",
-                                               g_get_real_time () / G_USEC_PER_SEC + life_s);
-  g_autofree char *password = NULL;
   GHmac *hmac;
   guchar digest[20];
   gsize len = sizeof digest;
 
   if (secret == NULL)
     secret = SECRET;
+  *username = g_strdup_printf ("%" G_GINT64_FORMAT ":%s",
+                               g_get_real_time () / G_USEC_PER_SEC + life_s, name);
   hmac = g_hmac_new (G_CHECKSUM_SHA1, (const guchar *) secret, strlen (secret));
-  g_hmac_update (hmac, (const guchar *) username, -1);
+  g_hmac_update (hmac, (const guchar *) *username, -1);
   g_hmac_get_digest (hmac, digest, &len);
   g_hmac_unref (hmac);
-  password = g_base64_encode (digest, len);
+  *password = g_base64_encode (digest, len);
+}
+
+AlsPathServer *
+als_turn_server_login (AlsTurnServer *self, AlsPathServerKind kind, const char *host, int life_s,
+                       const char *secret)
+{
+  g_autofree char *username = NULL;
+  g_autofree char *password = NULL;
+
+  als_turn_server_make_login ("tester", life_s, secret, &username, &password);
   return als_path_server_new (kind, host, kind == ALS_PATH_SERVER_TURNS ? self->tls_port : self->port,
                               username, password);
 }

@@ -26,7 +26,10 @@ void           als_turn_server_clear (AlsTurnServer *self);
 void           als_turn_server_kill  (AlsTurnServer *self);
 /* A free TCP port of 127.0.0.1. */
 uint16_t       als_turn_server_find_port (void);
-/* LIFE_S: negative: it has expired. SECRET: NULL: the right one. (transfer full) */
+/* LIFE_S: negative: it has expired. SECRET: NULL: the right one. USERNAME, PASSWORD: (transfer full) */
+void           als_turn_server_make_login (const char *name, int life_s, const char *secret,
+                                           char **username, char **password);
+/* The same, as a server of a path. (transfer full) */
 AlsPathServer *als_turn_server_login (AlsTurnServer *self, AlsPathServerKind kind,
                                       const char *host, int life_s, const char *secret);
 

@@ -260,22 +260,6 @@ pair_clear (Pair *self)
     }
 }
 
-static gboolean
-tick_cb (gpointer user_data)
-{
-  return G_SOURCE_CONTINUE;
-}
-
-/* The counts change in another thread: looked at every few milliseconds. */
-#define wait_for(condition)                                                                        \
-  G_STMT_START                                                                                     \
-  {                                                                                                \
-    guint tick_source = g_timeout_add (2, tick_cb, NULL);                                          \
-    als_wait_until (condition);                                                                    \
-    g_source_remove (tick_source);                                                                 \
-  }                                                                                                \
-  G_STMT_END
-
 /* --- the tests --- */
 
 static void
@@ -292,7 +276,7 @@ test_both_ways (gconstpointer user_data)
       pair.ends[i].packet_bytes = i == 0 ? 16 * 1024 : 1021;
       als_stream_call (listen_cb, &pair.ends[i]);
     }
-  wait_for (get_received (&pair.ends[0]) == n && get_received (&pair.ends[1]) == n);
+  als_wait_until_ticking (get_received (&pair.ends[0]) == n && get_received (&pair.ends[1]) == n);
   g_assert_cmpuint (pair.ends[0].n_refused, >, 0);
   pair_clear (&pair);
 }
@@ -310,7 +294,7 @@ test_speed (void)
   pair.ends[0].to_send = n;
   start_us = g_get_monotonic_time ();
   als_stream_call (listen_cb, &pair.ends[0]);
-  wait_for (get_received (&pair.ends[1]) == n);
+  als_wait_until_ticking (get_received (&pair.ends[1]) == n);
   g_test_message ("%.0f Mbit/s over loopback",
                   (double) n * 8 / (double) (g_get_monotonic_time () - start_us));
   pair_clear (&pair);
@@ -334,7 +318,7 @@ test_back_pressure (gconstpointer user_data)
   g_assert_cmpuint (stalled, >, 0);
   g_assert_cmpuint (get_received (&pair.ends[1]), ==, 0);
   als_stream_call (start_reading_cb, &pair.ends[1]);
-  wait_for (get_received (&pair.ends[1]) == n);
+  als_wait_until_ticking (get_received (&pair.ends[1]) == n);
   pair_clear (&pair);
 }
 
@@ -349,7 +333,7 @@ test_waits_for_a_listener (void)
   als_stream_call (listen_cb, &pair.ends[0]);
   g_assert_cmpuint (pair.ends[0].n_refused, >, 0);
   als_stream_call (listen_cb, &pair.ends[1]);
-  wait_for (get_received (&pair.ends[1]) == 8 << 20);
+  als_wait_until_ticking (get_received (&pair.ends[1]) == 8 << 20);
   pair_clear (&pair);
 }
 
@@ -364,7 +348,7 @@ test_early_bytes (void)
   pair.ends[0].to_send = 2000;
   als_stream_call (listen_cb, &pair.ends[0]);
   als_stream_call (listen_cb, &pair.ends[1]);
-  wait_for (get_received (&pair.ends[1]) == 2000);
+  als_wait_until_ticking (get_received (&pair.ends[1]) == 2000);
   pair_clear (&pair);
 }
 
@@ -377,9 +361,9 @@ test_end (gconstpointer user_data)
   pair.ends[0].to_send = 100000;
   als_stream_call (listen_cb, &pair.ends[0]);
   als_stream_call (listen_cb, &pair.ends[1]);
-  wait_for (get_received (&pair.ends[1]) == 100000);
+  als_wait_until_ticking (get_received (&pair.ends[1]) == 100000);
   als_stream_call (close_cb, &pair.ends[0]);
-  wait_for (is_closed (&pair.ends[1]));
+  als_wait_until_ticking (is_closed (&pair.ends[1]));
   g_assert_nonnull (pair.ends[1].error);
   g_assert_false (is_closed (&pair.ends[0]));
   pair_clear (&pair);
@@ -395,7 +379,7 @@ test_reset_while_writing (void)
   als_stream_call (listen_cb, &pair.ends[0]);
   /* Unread bytes make it a reset. */
   als_stream_call (close_cb, &pair.ends[1]);
-  wait_for (is_closed (&pair.ends[0]));
+  als_wait_until_ticking (is_closed (&pair.ends[0]));
   g_assert_nonnull (pair.ends[0].error);
   pair_clear (&pair);
 }
@@ -408,7 +392,7 @@ test_close_without_a_listener (void)
   pair_init (&pair, FALSE, NULL);
   als_stream_call (listen_cb, &pair.ends[0]);
   als_stream_call (close_cb, &pair.ends[1]);
-  wait_for (is_closed (&pair.ends[0]));
+  als_wait_until_ticking (is_closed (&pair.ends[0]));
   pair_clear (&pair);
 }
 

@@ -237,22 +237,6 @@ send_messages (End *end, uint64_t n)
   als_stream_call (send_more_cb, end);
 }
 
-static gboolean
-tick_cb (gpointer user_data)
-{
-  return G_SOURCE_CONTINUE;
-}
-
-/* The counts change in another thread: looked at every few milliseconds. */
-#define wait_for(condition)                                                                        \
-  G_STMT_START                                                                                     \
-  {                                                                                                \
-    guint tick_source = g_timeout_add (2, tick_cb, NULL);                                          \
-    als_wait_until (condition);                                                                    \
-    g_source_remove (tick_source);                                                                 \
-  }                                                                                                \
-  G_STMT_END
-
 static void
 test_in_order (gconstpointer user_data)
 {
@@ -262,7 +246,7 @@ test_in_order (gconstpointer user_data)
   pair_listen (&pair);
   send_messages (&pair.ends[0], 20000);
   send_messages (&pair.ends[1], 20000);
-  wait_for (get_received (&pair.ends[0]) == 20000 && get_received (&pair.ends[1]) == 20000);
+  als_wait_until_ticking (get_received (&pair.ends[0]) == 20000 && get_received (&pair.ends[1]) == 20000);
   pair_clear (&pair);
 }
 
@@ -278,9 +262,9 @@ test_growing (void)
       send_messages (&pair.ends[0], 2000);
       send_messages (&pair.ends[1], 1000);
       pair_add_stream (&pair);
-      wait_for (get_received (&pair.ends[1]) == 2000 * i);
+      als_wait_until_ticking (get_received (&pair.ends[1]) == 2000 * i);
     }
-  wait_for (get_received (&pair.ends[0]) == 10000);
+  als_wait_until_ticking (get_received (&pair.ends[0]) == 10000);
   /* Those beyond eight are not taken. */
   g_assert_cmpuint (als_turn_carrier_count_streams (pair.ends[0].carrier), ==, 8);
   pair_clear (&pair);
@@ -295,7 +279,7 @@ test_unheard (void)
   als_stream_call (listen_cb, &pair.ends[0]);
   send_messages (&pair.ends[0], 200);
   als_stream_call (listen_cb, &pair.ends[1]);
-  wait_for (get_received (&pair.ends[1]) == 200);
+  als_wait_until_ticking (get_received (&pair.ends[1]) == 200);
   pair_clear (&pair);
 }
 
@@ -308,7 +292,7 @@ test_end (void)
   pair_listen (&pair);
   send_messages (&pair.ends[0], 200);
   als_stream_call (close_cb, &pair.ends[0]);
-  wait_for (is_closed (&pair.ends[1]));
+  als_wait_until_ticking (is_closed (&pair.ends[1]));
   g_assert_cmpuint (get_received (&pair.ends[1]), ==, 200);
   g_assert_false (pair.ends[1].had_error);
   pair_clear (&pair);
@@ -330,7 +314,7 @@ test_end_while_full (void)
   taken = pair.ends[0].sent;
   g_assert_cmpuint (taken, <, pair.ends[0].window);
   als_stream_call (start_reading_cb, &pair.ends[1]);
-  wait_for (is_closed (&pair.ends[1]));
+  als_wait_until_ticking (is_closed (&pair.ends[1]));
   g_assert_cmpuint (get_received (&pair.ends[1]), ==, taken);
   g_assert_false (pair.ends[1].had_error);
   pair_clear (&pair);
@@ -349,10 +333,10 @@ test_lost_stream (void)
   als_turn_carrier_add_stream (pair.ends[0].carrier, stream, NULL);
   pair_listen (&pair);
   g_close (fds[1], NULL);
-  wait_for (is_closed (&pair.ends[0]));
+  als_wait_until_ticking (is_closed (&pair.ends[0]));
   g_assert_true (pair.ends[0].had_error);
   /* The other streams went with it. */
-  wait_for (is_closed (&pair.ends[1]));
+  als_wait_until_ticking (is_closed (&pair.ends[1]));
   pair_clear (&pair);
 }
 
@@ -369,7 +353,7 @@ test_nonsense (void)
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
   stream = take_stream (fds[0]);
   als_turn_carrier_add_stream (pair.ends[0].carrier, stream, early);
-  wait_for (is_closed (&pair.ends[0]));
+  als_wait_until_ticking (is_closed (&pair.ends[0]));
   g_assert_true (pair.ends[0].had_error);
   g_close (fds[1], NULL);
   pair_clear (&pair);
@@ -394,7 +378,7 @@ test_wishes (gconstpointer user_data)
 
       g_assert_cmpuint (i, <, 20000);
       als_stream_call (start_reading_cb, from->other);
-      wait_for (get_received (from->other) > before);
+      als_wait_until_ticking (get_received (from->other) > before);
       als_stream_call (stop_reading_cb, from->other);
       while (g_main_context_iteration (NULL, FALSE))
         ;
@@ -415,7 +399,7 @@ test_few_do_not_wish (void)
   for (guint i = 1; i <= 50; i++)
     {
       send_messages (&pair.ends[0], 1);
-      wait_for (get_received (&pair.ends[1]) == i);
+      als_wait_until_ticking (get_received (&pair.ends[1]) == i);
     }
   g_assert_cmpuint (pair.ends[0].wanted, ==, 0);
   pair_clear (&pair);
@@ -433,7 +417,7 @@ test_ended_from_outside (gconstpointer user_data)
   als_turn_carrier_end (pair.ends[0].carrier);
   als_wait_until (pair.ends[0].n_ends == 1);
   if (is_heard)
-    wait_for (is_closed (&pair.ends[0]) && is_closed (&pair.ends[1]));
+    als_wait_until_ticking (is_closed (&pair.ends[0]) && is_closed (&pair.ends[1]));
   pair_clear (&pair);
 }
 

@@ -119,8 +119,12 @@ struct _AlsVisitCore
   AlsSntpTime clock;
   AlsPath *punches[ALS_N_PUNCHES];     /* until the session begins */
   GBytes *endpoints[ALS_N_PUNCHES];    /* what they tell the other side */
+  GBytes *peer_endpoints[ALS_N_PUNCHES]; /* what the other side told last; NULL: nothing */
   gboolean is_settled[ALS_N_PUNCHES];  /* they tell no more */
   GSource *gathering;        /* while they may */
+  int64_t clock_slept_us;    /* how long this computer had slept when `clock` was asked */
+  GSource *marking;          /* when marks begin again */
+  gboolean is_marking;       /* no way is left: both try at each mark again */
   int64_t next_mark_us;      /* 0: not yet */
   guint n_marks;
 
@@ -217,6 +221,12 @@ guint    als_core_get_tries_left (AlsVisitCore *self);
 /* als-visit-invitation.c */
 void     als_core_start_invitation (AlsVisitCore *self);
 void     als_core_end_invitation   (AlsVisitCore *self);
+/* Endpoints of the other side, on whatever way. */
+void     als_core_note_endpoints   (AlsVisitCore *self, const AlsPeerMessage *message);
+/* No way is left, or another network is there: both try at the marks again. */
+void     als_core_mark_again       (AlsVisitCore *self);
+/* There is a way. */
+void     als_core_end_marks        (AlsVisitCore *self);
 /* TRUE when a mark went by. */
 gboolean als_core_tick_invitation  (AlsVisitCore *self);
 

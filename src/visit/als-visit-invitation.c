@@ -5,7 +5,12 @@
  * same moments of the clock until they meet (design §7).
  *
  *   clock asked → punches made → endpoints known → text shown → (inviter: reply pasted) →
- *   session begun → marks, until a path is there */
+ *   session begun → marks, until a path is there
+ *
+ * When a session that began so has lost every path, the marks begin again, with
+ * the endpoints known last: what either side learns of itself then cannot be
+ * told, so that one who got another address is found by nobody; but the other
+ * one may be, by those who have not moved. */
 
 #define G_LOG_DOMAIN "als-visit"
 
@@ -15,6 +20,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/als-bytes.h"
 #include "base/als-deadline-source.h"
@@ -26,6 +32,8 @@
 /* The inviter knows that both are trying; the joiner waits until the reply was carried, too. */
 #define INVITER_LIMIT_S (3 * 60)
 #define JOINER_LIMIT_S (15 * 60)
+/* How often it is looked whether the sockets of dead paths are closed: their ports are wanted again. */
+#define MARK_AGAIN_MS 250
 
 static const AlsPathMethod methods[ALS_N_PUNCHES] = { ALS_METHOD_TCP_PUNCH, ALS_METHOD_UDP_PUNCH };
 
@@ -73,9 +81,9 @@ make_addresses (AlsVisitCore *self)
   return als_writer_steal (&writer);
 }
 
-/* The other side's, to our punches. */
+/* The other side's, kept for our punches. */
 static void
-use_addresses (AlsVisitCore *self, GBytes *addresses)
+keep_addresses (AlsVisitCore *self, GBytes *addresses)
 {
   AlsReader reader;
   size_t len;
@@ -87,9 +95,21 @@ use_addresses (AlsVisitCore *self, GBytes *addresses)
       size_t part_len;
       const uint8_t *part = als_reader_blob (&reader, ALS_INVITATION_MAX_ADDRESSES, &part_len);
 
-      if (part != NULL && part_len > 0 && self->punches[i] != NULL)
-        als_path_remote_message (self->punches[i], part, part_len);
+      if (part != NULL && part_len > 0)
+        self->peer_endpoints[i] = g_bytes_new (part, part_len);
     }
+}
+
+static void
+tell_punch (AlsVisitCore *self, guint i, AlsPath *punch)
+{
+  size_t len;
+  const uint8_t *data;
+
+  if (self->peer_endpoints[i] == NULL)
+    return;
+  data = g_bytes_get_data (self->peer_endpoints[i], &len);
+  als_path_remote_message (punch, data, len);
 }
 
 /* --- both met ----------------------------------------------------------------------- */
@@ -110,7 +130,7 @@ als_core_tick_invitation (AlsVisitCore *self)
 {
   int64_t mark_us = self->next_mark_us;
 
-  if (self->state != ALS_VISIT_LOOKING || !self->by_invitation)
+  if (!self->is_marking && (self->state != ALS_VISIT_LOOKING || !self->by_invitation))
     return FALSE;
   update_mark (self);
   return mark_us != self->next_mark_us;
@@ -121,15 +141,111 @@ static void
 begin (AlsVisitCore *self, uint8_t *secret, GBytes *addresses)
 {
   als_core_begin_session (self, secret);
-  use_addresses (self, addresses);
+  keep_addresses (self, addresses);
   for (guint i = 0; i < ALS_N_PUNCHES; i++)
     if (self->punches[i] != NULL)
       {
         g_signal_handlers_disconnect_by_data (self->punches[i], self);
+        tell_punch (self, i, self->punches[i]);
         als_visit_paths_adopt (self->paths, methods[i], g_steal_pointer (&self->punches[i]));
       }
   update_mark (self);
   als_core_set_state (self, ALS_VISIT_LOOKING, self->is_inviter ? INVITER_LIMIT_S : JOINER_LIMIT_S);
+}
+
+/* --- and lost each other ---------------------------------------------------------------- */
+
+/* Monotonic time stands still while the computer sleeps; the marks go on. */
+static int64_t
+get_slept_us (void)
+{
+  struct timespec now;
+
+  return clock_gettime (CLOCK_BOOTTIME, &now) == 0
+             ? now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000 - g_get_monotonic_time () : 0;
+}
+
+void
+als_core_note_endpoints (AlsVisitCore *self, const AlsPeerMessage *message)
+{
+  AlsPunchMessage endpoints;
+
+  /* Those of TCP stay good: its port is one for the whole visit. A search by UDP has sockets of its own. */
+  if (!self->by_invitation || message->method != ALS_METHOD_TCP_PUNCH
+      || !als_punch_message_decode (&endpoints, message->payload, message->payload_len, NULL)
+      || endpoints.type != ALS_PUNCH_ENDPOINTS)
+    return;
+  g_clear_pointer (&self->peer_endpoints[0], g_bytes_unref);
+  self->peer_endpoints[0] = g_bytes_new (message->payload, message->payload_len);
+}
+
+/* The socket and the secret that our text told of. OURS: (out): what MARKS points into. */
+static void
+find_udp_socket (AlsVisitCore *self, AlsVisitMarks *marks, AlsPunchMessage *ours)
+{
+  size_t len;
+  const uint8_t *data = self->endpoints[1] != NULL ? g_bytes_get_data (self->endpoints[1], &len) : NULL;
+
+  if (data == NULL || !als_punch_message_decode (ours, data, len, NULL))
+    return;
+  if (ours->has_secret)
+    marks->udp_secret = ours->secret;
+  for (guint i = 0; i < ours->n_endpoints; i++)
+    if (ours->endpoints[i].kind == ALS_PUNCH_HOST && ours->endpoints[i].address.family == ALS_STUN_FAMILY_IPV4)
+      marks->udp_port = ours->endpoints[i].address.port;
+}
+
+static gboolean
+marking_cb (gpointer user_data)
+{
+  AlsVisitCore *self = user_data;
+  int64_t slept_us = get_slept_us (), now_us = g_get_monotonic_time ();
+  AlsVisitMarks marks = { .mark_step_us = MARK_STEP_US };
+  AlsPunchMessage ours = { 0 };
+
+  if (self->linger == NULL && als_visit_paths_has_link (self->paths))
+    return G_SOURCE_CONTINUE;
+  als_source_clear (&self->marking);
+  if (self->linger != NULL)
+    return G_SOURCE_REMOVE;
+  self->clock.offset_us += slept_us - self->clock_slept_us;
+  self->clock_slept_us = slept_us;
+  self->next_mark_us = 0;
+  update_mark (self);
+  marks.mark_us = als_sntp_next_mark (&self->clock, now_us, MARK_STEP_US);
+  find_udp_socket (self, &marks, &ours);
+  g_debug ("tries at the marks again, by UDP from port %u", marks.udp_port);
+  als_visit_paths_part (self->paths);
+  for (guint i = 0; i < ALS_N_PUNCHES; i++)
+    {
+      AlsPath *punch;
+
+      if (self->peer_endpoints[i] == NULL
+          || !(self->allowed_kinds & 1u << als_path_method_get_kind (methods[i])))
+        continue;
+      punch = als_visit_means_make_marked_punch (self->means, methods[i], &marks);
+      als_visit_paths_adopt (self->paths, methods[i], punch);
+      als_path_start (punch);
+      tell_punch (self, i, punch);
+    }
+  explicit_bzero (&ours, sizeof ours);
+  als_core_tell (self);
+  return G_SOURCE_REMOVE;
+}
+
+void
+als_core_mark_again (AlsVisitCore *self)
+{
+  self->is_marking = TRUE;
+  als_source_clear (&self->marking);
+  self->marking = als_core_add_timeout (MARK_AGAIN_MS, "als-visit-marking", marking_cb, self);
+}
+
+void
+als_core_end_marks (AlsVisitCore *self)
+{
+  self->is_marking = FALSE;
+  als_source_clear (&self->marking);
 }
 
 /* --- the text ------------------------------------------------------------------------ */
@@ -241,28 +357,28 @@ time_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   AlsVisitCore *self = user_data;
   g_autoptr (GPtrArray) none = NULL;
+  AlsVisitMarks marks = { .mark_step_us = MARK_STEP_US };
   AlsSntpTime clock;
-  int64_t mark_us;
 
   /* Cancelled: the core may be gone. */
   if (!als_sntp_ask_finish (result, &clock, NULL))
     return;
   g_clear_object (&self->cancellable);
   self->clock = clock;
+  self->clock_slept_us = get_slept_us ();
   if (self->linger != NULL)
     return;
   als_core_begin_network (self);
   none = g_ptr_array_new ();
   als_visit_means_set_servers (self->means, none);
   gather_while (self, GATHER_LIMIT_MS);
-  mark_us = als_sntp_next_mark (&clock, g_get_monotonic_time (), MARK_STEP_US);
+  marks.mark_us = als_sntp_next_mark (&clock, g_get_monotonic_time (), MARK_STEP_US);
   for (guint i = 0; i < ALS_N_PUNCHES; i++)
     {
       self->is_settled[i] = !(self->allowed_kinds & 1u << als_path_method_get_kind (methods[i]));
       if (self->is_settled[i])
         continue;
-      self->punches[i] = als_visit_means_make_marked_punch (self->means, methods[i], mark_us,
-                                                            MARK_STEP_US);
+      self->punches[i] = als_visit_means_make_marked_punch (self->means, methods[i], &marks);
       g_signal_connect (self->punches[i], "local-message", G_CALLBACK (punch_message_cb), self);
       g_signal_connect (self->punches[i], "failed", G_CALLBACK (punch_failed_cb), self);
       als_path_start (self->punches[i]);
@@ -293,8 +409,10 @@ als_core_end_invitation (AlsVisitCore *self)
         }
       g_clear_object (&self->punches[i]);
       g_clear_pointer (&self->endpoints[i], g_bytes_unref);
+      g_clear_pointer (&self->peer_endpoints[i], g_bytes_unref);
       self->is_settled[i] = FALSE;
     }
+  als_core_end_marks (self);
   g_clear_pointer (&self->invitation, als_invitation_free);
   g_clear_pointer (&self->offer, als_invitation_offer_free);
   als_code_wipe_string (g_steal_pointer (&self->digits));

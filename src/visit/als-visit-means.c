@@ -188,8 +188,8 @@ make_ice (AlsVisitMeans *self, gboolean force_relay)
 }
 
 AlsPath *
-als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method, int64_t mark_us,
-                                   int64_t mark_step_us)
+als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method,
+                                   const AlsVisitMarks *marks)
 {
   AlsPunchPathConfig config = {
     .is_inviter = self->config.is_inviter,
@@ -198,8 +198,10 @@ als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method, in
     .pool = self->pool,
     .mapper = self->mapper,
     .servers = self->servers,
-    .mark_us = mark_us,
-    .mark_step_us = mark_step_us,
+    .mark_us = marks->mark_us,
+    .mark_step_us = marks->mark_step_us,
+    .udp_port = marks->udp_port,
+    .udp_secret = marks->udp_secret,
   };
 
   return als_punch_path_new (&config);
@@ -214,7 +216,7 @@ als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
     {
     case ALS_METHOD_TURN_TCP: return als_turn_path_new (&turn);
     case ALS_METHOD_TCP_PUNCH:
-    case ALS_METHOD_UDP_PUNCH: return als_visit_means_make_marked_punch (self, method, 0, 0);
+    case ALS_METHOD_UDP_PUNCH: return als_visit_means_make_marked_punch (self, method, &(AlsVisitMarks){ 0 });
     default: return make_ice (self, method == ALS_METHOD_TURN_UDP);
     }
 }

@@ -25,6 +25,15 @@ typedef struct
   GTlsDatabase *trust;        /* (nullable): the system's */
 } AlsVisitMeansConfig;
 
+/* When both sides try without a word to each other; see AlsPunchPathConfig. */
+typedef struct
+{
+  int64_t mark_us;
+  int64_t mark_step_us;
+  uint16_t udp_port;
+  const uint8_t *udp_secret;  /* (nullable) */
+} AlsVisitMarks;
+
 typedef struct _AlsVisitMeans AlsVisitMeans;
 
 AlsVisitMeans *als_visit_means_new             (const AlsVisitMeansConfig *config);
@@ -40,9 +49,9 @@ gboolean       als_visit_means_can             (AlsVisitMeans *self, AlsPathMeth
                                                 AlsPathProblem *problem);
 /* Our half of an attempt, not started. (transfer full) */
 AlsPath       *als_visit_means_make_path       (AlsVisitMeans *self, AlsPathMethod method);
-/* Our half of a punch without anybody to say GO: see AlsPunchPathConfig. (transfer full) */
+/* Our half of a punch without anybody to say GO. (transfer full) */
 AlsPath       *als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method,
-                                                  int64_t mark_us, int64_t mark_step_us);
+                                                  const AlsVisitMarks *marks);
 /* Of TCP; 0: none yet. */
 uint16_t       als_visit_means_get_local_port  (AlsVisitMeans *self);
 /* (transfer none) (nullable) */

@@ -184,6 +184,8 @@ network_changed_cb (AlsNetworkWatch *watch, AlsVisitCore *self)
   if (self->paths == NULL)
     return;
   als_visit_paths_network_changed (self->paths);
+  if (self->is_marking)
+    als_core_mark_again (self);
   if (!self->is_inviter)
     als_core_say_peer (self, ALS_PEER_MOVED);
   probe_later (self, TRUE);

@@ -43,6 +43,7 @@ typedef struct
   uint32_t number;        /* of the present attempt; grows */
   guint n_attempts;
   AlsPath *path;          /* NULL: none under way, or a link that needs none */
+  gboolean is_adopted;    /* `path` began without the race, and without a word */
   gboolean path_failed;   /* but links of it may still prove themselves */
   AlsPathReport report;   /* of the last one that ended */
   guint strangers;        /* links of the present one that were not the other side */
@@ -187,11 +188,11 @@ attempt_leave_links (Attempt *self, gboolean unproved_only)
     self->link = NULL;
 }
 
-/* One that began without the race, and is no longer needed. */
+/* One that is no longer needed. */
 static void
 stop_adopted (Attempt *self)
 {
-  if (self->number != 0 || self->path == NULL || self->link != NULL)
+  if (!self->is_adopted || self->link != NULL)
     return;
   attempt_stop (self);
   attempt_leave_links (self, FALSE);
@@ -219,7 +220,7 @@ attempt_take_link (Attempt *self, AlsPathLink *link)
   als_source_clear (&self->limit);
   if (self->path != NULL)
     als_path_settle (self->path);
-  if (self->method == ALS_METHOD_TCP_PUNCH)
+  if (self->method != ALS_METHOD_UDP_PUNCH && method_kind (self->method) >= ALS_PATH_DIRECT_UDP)
     stop_adopted (&paths->attempts[ALS_METHOD_UDP_PUNCH]);
   if (!is_inviter (paths))
     self->rest = add_timeout (paths, REST_US, "als-path-rest", rest_cb, self);
@@ -325,6 +326,7 @@ attempt_stop (Attempt *self)
       als_path_close (self->path);
       g_clear_object (&self->path);
     }
+  self->is_adopted = FALSE;
   self->path_failed = FALSE;
   self->strangers = 0;
 }
@@ -580,9 +582,21 @@ als_visit_paths_pause (AlsVisitPaths *self)
 }
 
 void
+als_visit_paths_part (AlsVisitPaths *self)
+{
+  als_path_race_pause (&self->race, TRUE, g_get_monotonic_time ());
+  race (self);
+}
+
+void
 als_visit_paths_adopt (AlsVisitPaths *self, AlsPathMethod method, AlsPath *path)
 {
-  attempt_use (&self->attempts[method], path);
+  Attempt *attempt = &self->attempts[method];
+
+  attempt_stop (attempt);
+  attempt_leave_links (attempt, FALSE);
+  attempt_use (attempt, path);
+  attempt->is_adopted = TRUE;
 }
 
 /* A direct path has been the session's for a while: of the relays that allocate something at a server one
@@ -667,6 +681,15 @@ als_visit_paths_has_relay (AlsVisitPaths *self)
 
   return server->link != NULL || lan->link != NULL || count_unproved (server) > 0
          || count_unproved (lan) > 0;
+}
+
+gboolean
+als_visit_paths_has_link (AlsVisitPaths *self)
+{
+  for (guint i = 0; i < self->links->len; i++)
+    if (als_path_link_is_proved (((Held *) g_ptr_array_index (self->links, i))->link))
+      return TRUE;
+  return FALSE;
 }
 
 const char *

@@ -46,7 +46,12 @@ void           als_visit_paths_paired       (AlsVisitPaths *self, AlsPathMethod 
 void           als_visit_paths_reachable    (AlsVisitPaths *self);
 /* The visit ends: nothing begins any more. */
 void           als_visit_paths_pause        (AlsVisitPaths *self);
-/* PATH: (transfer full): under way, as both sides know, without an attempt's number. */
+/* The two cannot talk at the moment: nothing is begun that one side would have to tell the other. Attempts
+ * under way end; they begin again with als_visit_paths_reachable (). */
+void           als_visit_paths_part         (AlsVisitPaths *self);
+/* One that was good, at least, and is not closed yet. */
+gboolean       als_visit_paths_has_link     (AlsVisitPaths *self);
+/* PATH: (transfer full): under way without a word, as both sides know; started or not. */
 void           als_visit_paths_adopt        (AlsVisitPaths *self, AlsPathMethod method, AlsPath *path);
 /* Here or there. What works stays, until its own signs of life say otherwise. */
 void           als_visit_paths_network_changed (AlsVisitPaths *self);

@@ -73,6 +73,8 @@ als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
   switch (message.type)
     {
     case ALS_PEER_PATH:
+      als_core_note_endpoints (self, &message);
+      G_GNUC_FALLTHROUGH;
     case ALS_PEER_PATH_BEGIN:
     case ALS_PEER_PATH_FAILED:
       als_visit_paths_message (self->paths, &message);

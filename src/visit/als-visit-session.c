@@ -89,7 +89,10 @@ path_without_pairing (AlsVisitCore *self)
   if (self->stats.kind != ALS_PATH_NONE)
     als_visit_paths_reachable (self->paths);
   else if (self->by_invitation)
-    als_core_meet_somewhere (self);
+    {
+      als_core_meet_somewhere (self);
+      als_core_mark_again (self);
+    }
 }
 
 static void
@@ -107,6 +110,8 @@ path_changed_cb (gpointer user_data)
   /* What has died may have taken the way to the server along. */
   if (self->client != NULL && self->stats.kind < before)
     als_signal_client_doubt (self->client);
+  if (self->stats.kind != ALS_PATH_NONE)
+    als_core_end_marks (self);
   if (!als_core_is_paired (self))
     path_without_pairing (self);
   if (self->sender != NULL)

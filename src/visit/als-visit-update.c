@@ -56,7 +56,7 @@ als_core_tell (AlsVisitCore *self)
       update->code_expires_us = self->code_expires_us;
     }
   update->reply = g_strdup (self->reply);
-  update->next_mark_us = self->state == ALS_VISIT_LOOKING ? self->next_mark_us : 0;
+  update->next_mark_us = self->state == ALS_VISIT_LOOKING || self->is_marking ? self->next_mark_us : 0;
   update->n_marks = self->n_marks;
   update->is_clock_checked = self->clock.is_checked;
   update->known_ice_servers = g_strdupv (self->known_ice_servers);

@@ -117,7 +117,7 @@ G_DECLARE_FINAL_TYPE (AlsVisit, als_visit, ALS, VISIT, GObject)
  *   connection     AlsConnectionReport *  nullable; a new one whenever something in it changed
  *   invitation     char *          nullable; text 1, to be copied, from CODE_READY on; NULL once used
  *   reply          char *          nullable; text 2, to be copied
- *   next-mark-us   gint64          g_get_monotonic_time (): when both sides try next; 0: not yet
+ *   next-mark-us   gint64          g_get_monotonic_time (): when both sides try next, LOOKING or RECONNECTING; 0: not
  *   n-marks        guint           how often both tried
  *   is-clock-checked gboolean      the marks are by a clock that an NTP server corrected
  *   known-ice-servers GStrv        nullable; the last list from a rendezvous server, without logins, as als_ice_uri_parse () takes it

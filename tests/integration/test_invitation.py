@@ -4,6 +4,7 @@ their addresses, people carry two texts and say six digits. TAP on standard outp
 import os
 import subprocess
 import sys
+import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
@@ -23,8 +24,8 @@ def check(condition, sentence):
         raise Failure(sentence)
 
 
-def inviter(lab, *arguments):
-    cli = Cli(lab, None, "send", "--invitation", "--stun", f"{TURN}:3478", "/etc/os-release", *arguments,
+def inviter(lab, *arguments, file="/etc/os-release"):
+    cli = Cli(lab, None, "send", "--invitation", "--stun", f"{TURN}:3478", file, *arguments,
               host="a", stdin=subprocess.PIPE)
     offer = cli.wait("invitation")
     digits = offer["digits"].replace(" ", "")
@@ -32,9 +33,9 @@ def inviter(lab, *arguments):
     return cli, offer["text"], digits
 
 
-def joiner(lab, text, digits):
+def joiner(lab, text, digits, *arguments):
     cli = Cli(lab, None, "receive", "--yes", "--folder", lab.make_folder("got"), "--stun", f"{TURN}:3478",
-              "--invitation-file", "-", host="b", stdin=subprocess.PIPE)
+              "--invitation-file", "-", *arguments, host="b", stdin=subprocess.PIPE)
     for line in (f"Hello, here it is:\n{text}", digits):
         cli.command(line)
     return cli
@@ -55,6 +56,41 @@ def two_homes_meet(lab):
         check(one.read() == other.read(), "the file differs")
 
 
+def survive_a_cut(lab, kind):
+    """Nobody is left to bring them together: no server, no common network."""
+    content = os.urandom(20_000_000)
+    path = lab.path(f"{kind}.bin")
+    with open(path, "wb") as file:
+        file.write(content)
+    sender, text, digits = inviter(lab, "--paths", kind, file=path)
+    receiver = joiner(lab, text, digits, "--paths", kind)
+    sender.command(receiver.wait("reply")["text"])
+    receiver.wait("progress", seconds=MEET_S, bytes=lambda n: n and n > 1_000_000)
+    marks = [cli.mark() for cli in (sender, receiver)]
+    lab.homes["a"].cut()
+    for cli, mark in zip((sender, receiver), marks):
+        cli.wait("path", 30, after=mark, kind="none")
+    time.sleep(20)   # the cut itself
+    begin = time.monotonic()
+    lab.homes["a"].restore()
+    for cli, mark in zip((sender, receiver), marks):
+        cli.wait("path", 30, after=mark, kind=kind)
+    print(f"# {kind}: together again after {time.monotonic() - begin:.1f} s", flush=True)
+    receiver.wait("progress", state="done", seconds=MEET_S)
+    for cli in (sender, receiver):
+        check(cli.wait("end", seconds=MEET_S)["exit"] == 0, f"{cli.name} failed")
+    with open(lab.path("got", f"{kind}.bin"), "rb") as file:
+        check(file.read() == content, "the file differs")
+
+
+def a_cut_is_survived_over_tcp(lab):
+    survive_a_cut(lab, "direct-tcp")
+
+
+def a_cut_is_survived_over_udp(lab):
+    survive_a_cut(lab, "direct-udp")
+
+
 def wrong_digits_end_it(lab):
     sender, text, digits = inviter(lab)
     receiver = joiner(lab, text, digits[:-1] + str((int(digits[-1]) + 1) % 10))
@@ -71,7 +107,7 @@ def what_is_no_invitation_is_refused(lab):
     check(end["exit"] == 3 and end["reason"] == "bad-invitation", f"it ended with {end}")
 
 
-TESTS = [two_homes_meet, wrong_digits_end_it, what_is_no_invitation_is_refused]
+TESTS = [two_homes_meet, a_cut_is_survived_over_tcp, a_cut_is_survived_over_udp, wrong_digits_end_it, what_is_no_invitation_is_refused]
 
 
 def main():
@@ -82,11 +118,11 @@ def main():
     lab = NetLab()
     lab.make_certificates()
     Coturn(lab)
-    for host in ("a", "b"):
-        lab.home(host, "port-restricted", delay=10)
+    lab.homes = {host: lab.home(host, "port-restricted", delay=10, rate=40) for host in ("a", "b")}
     failed = False
-    print(f"1..{len(TESTS)}", flush=True)
-    for number, test in enumerate(TESTS, 1):
+    tests = [test for test in TESTS if not sys.argv[1:] or test.__name__ in sys.argv[1:]]
+    print(f"1..{len(tests)}", flush=True)
+    for number, test in enumerate(tests, 1):
         name = test.__name__.replace("_", "-")
         try:
             test(lab)

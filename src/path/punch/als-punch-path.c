@@ -9,6 +9,7 @@
 
 #include "path/punch/als-punch-path.h"
 
+#include <string.h>
 #include "path/punch/als-punch-message.h"
 #include "path/punch/als-punch-tcp.h"
 #include "path/punch/als-punch-udp.h"
@@ -21,6 +22,7 @@ struct _AlsPunchPath
   AlsPath parent_instance;
 
   AlsPunchPathConfig config; /* with references of our own */
+  uint8_t udp_secret[ALS_PUNCH_SECRET_BYTES]; /* if `config` points here */
   GPtrArray *early;          /* (element-type GBytes): until start */
   AlsPunchTcp *tcp;          /* one of these; NULL before start and after close */
   AlsPunchUdp *udp;
@@ -108,6 +110,7 @@ als_punch_path_finalize (GObject *object)
   g_clear_object (&self->config.pool);
   g_clear_object (&self->config.mapper);
   g_clear_pointer (&self->config.servers, g_ptr_array_unref);
+  explicit_bzero (self->udp_secret, sizeof self->udp_secret);
   G_OBJECT_CLASS (als_punch_path_parent_class)->finalize (object);
 }
 
@@ -136,6 +139,8 @@ als_punch_path_new (const AlsPunchPathConfig *config)
   AlsPunchPath *self = g_object_new (ALS_TYPE_PUNCH_PATH, NULL);
 
   self->config = *config;
+  if (config->udp_secret != NULL)
+    self->config.udp_secret = memcpy (self->udp_secret, config->udp_secret, sizeof self->udp_secret);
   if (config->pool != NULL)
     g_object_ref (config->pool);
   if (config->mapper != NULL)

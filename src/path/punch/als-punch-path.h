@@ -33,6 +33,9 @@ typedef struct
    * g_get_monotonic_time () instead of at the inviter's GO. 0: GO. */
   int64_t mark_us;
   int64_t mark_step_us;
+  /* UDP, where the other side can only be told what it knows from a former path: */
+  uint16_t udp_port;         /* local; 0, or taken: any */
+  const uint8_t *udp_secret; /* ALS_PUNCH_SECRET_BYTES, copied; NULL: a new one */
 } AlsPunchPathConfig;
 
 AlsPath *als_punch_path_new (const AlsPunchPathConfig *config);

@@ -405,8 +405,10 @@ als_punch_udp_new (AlsPath *path, const AlsPunchPathConfig *config)
   for (guint i = 0; i < ALS_PUNCH_N_SOCKETS; i++)
     self->fds[i] = -1;
   /* The kernel has been able to for as long as it has been up. */
-  if (getrandom (search_config.secret, sizeof search_config.secret, 0)
-      != (ssize_t) sizeof search_config.secret)
+  if (config->udp_secret != NULL)
+    memcpy (search_config.secret, config->udp_secret, sizeof search_config.secret);
+  else if (getrandom (search_config.secret, sizeof search_config.secret, 0)
+           != (ssize_t) sizeof search_config.secret)
     g_error ("no random bytes: %s", g_strerror (errno));
   self->search = als_punch_search_new (&search_config, g_get_monotonic_time ());
   explicit_bzero (&search_config, sizeof search_config);
@@ -422,7 +424,7 @@ als_punch_udp_start (AlsPunchUdp *self)
   gboolean has_ipv4, has_ipv6;
 
   self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  has_ipv4 = open_socket (self, ALS_PUNCH_SOCKET_IPV4, 0);
+  has_ipv4 = open_socket (self, ALS_PUNCH_SOCKET_IPV4, config->udp_port);
   self->port = get_port (self, ALS_PUNCH_SOCKET_IPV4);
   has_ipv6 = open_socket (self, ALS_PUNCH_SOCKET_IPV6, self->port);
   if (!has_ipv4 && !has_ipv6)

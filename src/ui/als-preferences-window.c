@@ -8,6 +8,7 @@
 #include "ui/als-preferences-window.h"
 
 #include "path/als-ice-uri.h"
+#include "ui/als-entry-row.h"
 #include "ui/als-ui-platform.h"
 #include "ui/als-ui-visit.h"
 #include "visit/als-connection-report.h"
@@ -18,13 +19,14 @@ struct _AlsPreferencesWindow
 {
   AdwPreferencesWindow parent;
   GSettings *settings; /* owned */
-  AdwEntryRow *name;
+  AlsEntryRow *name;
   AdwActionRow *folder;
-  AdwEntryRow *servers;
+  AlsEntryRow *servers;
   GtkSwitch *listen;
-  AdwEntryRow *ice_servers;
-  AdwEntryRow *local_port;
+  AlsEntryRow *ice_servers;
+  AlsEntryRow *local_port;
   GtkSwitch *port_mapping;
+  GtkSwitch *lan_search;
 };
 
 G_DEFINE_FINAL_TYPE (AlsPreferencesWindow, als_preferences_window, ADW_TYPE_PREFERENCES_WINDOW)
@@ -59,25 +61,9 @@ folder_clicked_cb (AlsPreferencesWindow *self)
 static void
 name_applied_cb (AlsPreferencesWindow *self)
 {
-  g_autofree char *name = g_strdup (gtk_editable_get_text (GTK_EDITABLE (self->name)));
+  g_autofree char *name = g_strdup (als_entry_row_get_text (self->name));
 
   g_settings_set_string (self->settings, "name", g_strstrip (name));
-}
-
-/* SENTENCE: (nullable): what is wrong with what stands in ROW. */
-static void
-set_problem (AlsPreferencesWindow *self, AdwEntryRow *row, const char *sentence)
-{
-  g_autofree char *markup = NULL;
-
-  if (sentence == NULL)
-    {
-      gtk_widget_remove_css_class (GTK_WIDGET (row), "error");
-      return;
-    }
-  gtk_widget_add_css_class (GTK_WIDGET (row), "error");
-  markup = g_markup_escape_text (sentence, -1);
-  adw_preferences_window_add_toast (ADW_PREFERENCES_WINDOW (self), adw_toast_new (markup));
 }
 
 /* (transfer full) (nullable) */
@@ -103,9 +89,9 @@ check_ice_server (const char *word)
 
 /* Nothing is stored before all of it is right. */
 static void
-apply_list (AlsPreferencesWindow *self, AdwEntryRow *row, const char *key, CheckFunc check)
+apply_list (AlsPreferencesWindow *self, AlsEntryRow *row, const char *key, CheckFunc check)
 {
-  g_auto (GStrv) words = g_strsplit_set (gtk_editable_get_text (GTK_EDITABLE (row)), " ,;", -1);
+  g_auto (GStrv) words = g_strsplit_set (als_entry_row_get_text (row), " ,;", -1);
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_auto (GStrv) list = NULL;
 
@@ -115,13 +101,13 @@ apply_list (AlsPreferencesWindow *self, AdwEntryRow *row, const char *key, Check
 
       if (sentence != NULL)
         {
-          set_problem (self, row, sentence);
+          als_entry_row_set_problem (row, sentence);
           return;
         }
       if (*words[i] != '\0')
         g_strv_builder_add (builder, words[i]);
     }
-  set_problem (self, row, NULL);
+  als_entry_row_set_problem (row, NULL);
   list = g_strv_builder_end (builder);
   g_settings_set_strv (self->settings, key, (const char *const *) list);
 }
@@ -141,17 +127,17 @@ ice_servers_applied_cb (AlsPreferencesWindow *self)
 static void
 local_port_applied_cb (AlsPreferencesWindow *self)
 {
-  g_autofree char *text = g_strdup (gtk_editable_get_text (GTK_EDITABLE (self->local_port)));
+  g_autofree char *text = g_strdup (als_entry_row_get_text (self->local_port));
   guint64 port = 0;
 
   g_strstrip (text);
   /* Lower ones need rights that we do not want. */
   if (*text != '\0' && !g_ascii_string_to_unsigned (text, 10, 1024, G_MAXUINT16, &port, NULL))
     {
-      set_problem (self, self->local_port, _("A port is a number from 1024 to 65535"));
+      als_entry_row_set_problem (self->local_port, _("A port is a number from 1024 to 65535"));
       return;
     }
-  set_problem (self, self->local_port, NULL);
+  als_entry_row_set_problem (self->local_port, NULL);
   g_settings_set (self->settings, "local-port", "q", (guint16) port);
 }
 
@@ -170,6 +156,7 @@ als_preferences_window_class_init (AlsPreferencesWindowClass *klass)
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (klass);
 
   G_OBJECT_CLASS (klass)->dispose = als_preferences_window_dispose;
+  g_type_ensure (ALS_TYPE_ENTRY_ROW);
   gtk_widget_class_set_template_from_resource (widget_class,
     "/org/alongside/Alongside/als-preferences-window.ui");
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, name);
@@ -179,6 +166,7 @@ als_preferences_window_class_init (AlsPreferencesWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, ice_servers);
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, local_port);
   gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, port_mapping);
+  gtk_widget_class_bind_template_child (widget_class, AlsPreferencesWindow, lan_search);
   gtk_widget_class_bind_template_callback (widget_class, folder_clicked_cb);
   gtk_widget_class_bind_template_callback (widget_class, name_applied_cb);
   gtk_widget_class_bind_template_callback (widget_class, servers_applied_cb);
@@ -206,16 +194,17 @@ als_preferences_window_new (GtkWindow *parent, GSettings *settings)
 
   g_settings_get (settings, "local-port", "q", &port);
   self->settings = g_object_ref (settings);
-  gtk_editable_set_text (GTK_EDITABLE (self->name), name);
-  gtk_editable_set_text (GTK_EDITABLE (self->servers), text);
-  gtk_editable_set_text (GTK_EDITABLE (self->ice_servers), ice_text);
+  als_entry_row_set_text (self->name, name);
+  als_entry_row_set_text (self->servers, text);
+  als_entry_row_set_text (self->ice_servers, ice_text);
   if (port != 0)
     {
       g_autofree char *port_text = g_strdup_printf ("%u", port);
 
-      gtk_editable_set_text (GTK_EDITABLE (self->local_port), port_text);
+      als_entry_row_set_text (self->local_port, port_text);
     }
   g_settings_bind (settings, "port-mapping", self->port_mapping, "active", G_SETTINGS_BIND_DEFAULT);
+  g_settings_bind (settings, "lan-search", self->lan_search, "active", G_SETTINGS_BIND_DEFAULT);
   g_settings_bind (settings, "listen", self->listen, "active", G_SETTINGS_BIND_DEFAULT);
   g_signal_connect_object (settings, "changed::download-folder", G_CALLBACK (update_folder), self,
                            G_CONNECT_SWAPPED);

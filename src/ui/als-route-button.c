@@ -9,6 +9,7 @@
 
 #include "ui/als-connection-window.h"
 #include "ui/als-ui-format.h"
+#include "ui/als-ui-visit.h"
 
 #include <glib/gi18n.h>
 
@@ -25,6 +26,7 @@ struct _AlsRouteButton
   GtkLabel *remote;
   GtkWidget *remote_row;
   GtkLabel *round_trip;
+  int named;       /* AlsPathKind that the button's name tells; -1: none */
 };
 
 G_DEFINE_FINAL_TYPE (AlsRouteButton, als_route_button, ADW_TYPE_BIN)
@@ -49,6 +51,22 @@ explain_kind (AlsPathKind kind)
     }
 }
 
+/* Without the round trip, which changes all the time: a screen reader would never be silent. */
+static void
+name_button (AlsRouteButton *self, AlsPathKind kind)
+{
+  g_autofree char *text = NULL, *name = NULL;
+
+  if (self->named == (int) kind)
+    return;
+  self->named = (int) kind;
+  /* Translators: %s is a path, and perhaps a time, such as "via the relay · 42 ms" */
+  text = g_strdup_printf (_("Encrypted end to end · %s"), als_ui_format_path_kind (kind));
+  /* Translators: %s is a line such as "Encrypted end to end · via the relay" */
+  name = g_strdup_printf (_("Route: %s"), text);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (self->button), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
 static void
 update_route (AlsRouteButton *self)
 {
@@ -57,7 +75,6 @@ update_route (AlsRouteButton *self)
   g_autofree char *round_trip = als_ui_format_round_trip (als_visit_get_rtt_us (self->visit));
   g_autofree char *route = NULL;
   g_autofree char *text = NULL;
-  g_autofree char *name = NULL;
 
   if (als_visit_get_state (self->visit) == ALS_VISIT_RECONNECTING)
     kind = ALS_PATH_NONE;
@@ -73,10 +90,7 @@ update_route (AlsRouteButton *self)
 
   gtk_label_set_label (self->label, text);
   gtk_label_set_label (self->short_label, route);
-  /* Translators: %s is a line such as "Encrypted end to end · via the relay · 42 ms" */
-  name = g_strdup_printf (_("Route: %s"), text);
-  gtk_accessible_update_property (GTK_ACCESSIBLE (self->button), GTK_ACCESSIBLE_PROPERTY_LABEL, name,
-                                  -1);
+  name_button (self, kind);
   gtk_image_set_from_icon_name (self->icon, kind == ALS_PATH_NONE
                                               ? "network-wireless-acquiring-symbolic"
                                               : "channel-secure-symbolic");
@@ -90,19 +104,10 @@ update_route (AlsRouteButton *self)
 void
 als_route_button_set_visit (AlsRouteButton *self, AlsVisit *visit)
 {
-  static const char *const signals[] = { "notify::state", "notify::path-kind",
-                                         "notify::path-remote", "notify::rtt-us" };
+  static const char *const properties[] = { "state", "path-kind", "path-remote", "rtt-us", NULL };
 
-  if (self->visit == visit)
-    return;
-  if (self->visit != NULL)
-    g_signal_handlers_disconnect_by_data (self->visit, self);
-  g_set_object (&self->visit, visit);
-  if (visit == NULL)
-    return;
-  for (guint i = 0; i < G_N_ELEMENTS (signals); i++)
-    g_signal_connect_swapped (visit, signals[i], G_CALLBACK (update_route), self);
-  update_route (self);
+  if (als_ui_visit_watch (&self->visit, visit, properties, G_CALLBACK (update_route), self) && visit != NULL)
+    update_route (self);
 }
 
 static void
@@ -147,5 +152,6 @@ als_route_button_class_init (AlsRouteButtonClass *klass)
 static void
 als_route_button_init (AlsRouteButton *self)
 {
+  self->named = -1;
   gtk_widget_init_template (GTK_WIDGET (self));
 }

@@ -31,7 +31,7 @@ als_ui_format_group_digits (const char *text)
       g_string_append_c (grouped, '0' + digit);
       n++;
     }
-  if (n != CODE_DIGITS)
+  if (n != CODE_DIGITS && n != CODE_DIGITS / 2)
     return g_strdup (text);
   return g_string_free (g_steal_pointer (&grouped), FALSE);
 }

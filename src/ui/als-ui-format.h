@@ -9,7 +9,7 @@
 
 G_BEGIN_DECLS
 
-/* "482913607154" in any dress to "482 913 607 154"; text that is no 12 digits is returned as it is. */
+/* "482913607154" in any dress to "482 913 607 154", six digits to "482 913"; other text is returned as it is. */
 char *als_ui_format_group_digits   (const char *text);
 /* "4 8 2, 9 1 3, …": a screen reader reads it digit by digit. */
 char *als_ui_format_spell_digits   (const char *code);

@@ -104,6 +104,7 @@ als_ui_visit_new (GSettings *settings)
     .screen = ALS_SCREEN_X11,
     .ice_servers = (const char *const *) ice_servers,
     .no_port_mapping = !g_settings_get_boolean (settings, "port-mapping"),
+    .no_lan = !g_settings_get_boolean (settings, "lan-search"),
     .ntp_servers = (const char *const *) ntp_servers,
   };
   AlsVisit *visit;
@@ -118,6 +119,24 @@ als_ui_visit_new (GSettings *settings)
   g_signal_connect_object (settings, "changed::allowed-paths",
                            G_CALLBACK (allowed_paths_changed_cb), visit, G_CONNECT_SWAPPED);
   return visit;
+}
+
+gboolean
+als_ui_visit_watch (AlsVisit **watched, AlsVisit *visit, const char *const *properties, GCallback func,
+                    gpointer object)
+{
+  if (*watched == visit)
+    return FALSE;
+  if (*watched != NULL)
+    g_signal_handlers_disconnect_by_data (*watched, object);
+  g_set_object (watched, visit);
+  for (guint i = 0; visit != NULL && properties[i] != NULL; i++)
+    {
+      g_autofree char *signal = g_strconcat ("notify::", properties[i], NULL);
+
+      g_signal_connect_swapped (visit, signal, func, object);
+    }
+  return TRUE;
 }
 
 char *

@@ -18,4 +18,9 @@ char     *als_ui_dup_download_folder   (GSettings *settings);
 /* The address of a rendezvous server: ws:// or wss://, with a host. */
 gboolean  als_ui_is_server_address     (const char *text);
 
+/* *WATCHED (owned, nullable) becomes VISIT (nullable): FUNC, with OBJECT alone, hears of PROPERTIES
+ * (NULL-terminated) of that one only. FALSE: it is the same as before. */
+gboolean  als_ui_visit_watch      (AlsVisit **watched, AlsVisit *visit, const char *const *properties,
+                                   GCallback func, gpointer object);
+
 G_END_DECLS

@@ -8,6 +8,7 @@
 #include "ui/als-wait-page.h"
 
 #include "ui/als-ui-errors.h"
+#include "ui/als-ui-visit.h"
 
 #include <glib/gi18n.h>
 
@@ -72,17 +73,10 @@ update_page (AlsWaitPage *self)
 void
 als_wait_page_set_visit (AlsWaitPage *self, AlsVisit *visit)
 {
-  if (self->visit == visit)
-    return;
-  if (self->visit != NULL)
-    g_signal_handlers_disconnect_by_data (self->visit, self);
-  g_set_object (&self->visit, visit);
-  if (visit == NULL)
-    return;
-  g_signal_connect_swapped (visit, "notify::state", G_CALLBACK (update_page), self);
-  g_signal_connect_swapped (visit, "notify::problem", G_CALLBACK (update_page), self);
-  g_signal_connect_swapped (visit, "notify::peer-name", G_CALLBACK (update_page), self);
-  update_page (self);
+  static const char *const properties[] = { "state", "problem", "peer-name", NULL };
+
+  if (als_ui_visit_watch (&self->visit, visit, properties, G_CALLBACK (update_page), self) && visit != NULL)
+    update_page (self);
 }
 
 static void

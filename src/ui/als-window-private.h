@@ -27,6 +27,8 @@ struct _AlsWindow
   GtkWindow *offer_dialog;  /* weak, nullable */
   GtkWindow *invitation;    /* weak, nullable: looks after a visit without a server until it is asked for */
   guint inhibit_cookie;
+  AlsPathKind path_told;    /* of the session; NONE: not yet */
+  AdwToast *path_toast;     /* weak, nullable */
 
   AdwToastOverlay *toasts;
   AdwWindowTitle *title;
@@ -46,7 +48,8 @@ void als_window_start_invite   (AlsWindow *self);
 void als_window_start_over     (AlsWindow *self);
 void als_window_connect_to     (AlsWindow *self, const char *text);
 void als_window_cancel_join    (AlsWindow *self);
-void als_window_show_toast     (AlsWindow *self, const char *text);
+/* (transfer none): gone once it was read */
+AdwToast *als_window_show_toast (AlsWindow *self, const char *text);
 
 /* als-window-invitation.c */
 void     als_window_show_invitation  (AlsWindow *self);
@@ -65,6 +68,10 @@ void als_window_update_actions  (AlsWindow *self);
 /* als-window-transfers.c */
 void als_window_watch_transfers   (AlsWindow *self, AlsVisit *visit);
 void als_window_unwatch_transfers (AlsWindow *self, AlsVisit *visit);
+
+/* als-window-route.c */
+void als_window_watch_route       (AlsWindow *self, AlsVisit *visit);
+void als_window_unwatch_route     (AlsWindow *self, AlsVisit *visit);
 
 /* als-window-dnd.c */
 void als_window_init_dnd        (AlsWindow *self);

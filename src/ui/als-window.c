@@ -28,7 +28,7 @@ static void join_changed_cb (AlsWindow *self);
 
 /* Small things -------------------------------------------------------------------------------- */
 
-void
+AdwToast *
 als_window_show_toast (AlsWindow *self, const char *text)
 {
   /* A toast takes its title for markup. */
@@ -37,6 +37,7 @@ als_window_show_toast (AlsWindow *self, const char *text)
 
   adw_toast_set_timeout (toast, 3);
   adw_toast_overlay_add_toast (self->toasts, toast);
+  return toast;
 }
 
 static gboolean
@@ -153,6 +154,7 @@ begin_session (AlsWindow *self, AlsVisit *visit)
   als_start_page_clear_code (self->start_page);
   als_session_page_set_visit (self->session_page, visit);
   als_window_watch_transfers (self, visit);
+  als_window_watch_route (self, visit);
   g_signal_connect_object (visit, "notify::is-sharing", G_CALLBACK (update_session), self,
                            G_CONNECT_SWAPPED);
   g_signal_connect_object (visit, "notify::peer-name", G_CALLBACK (update_session), self,
@@ -184,6 +186,7 @@ show_end (AlsWindow *self, AlsVisit *visit)
   if (self->session != NULL)
     {
       als_window_unwatch_transfers (self, self->session);
+      als_window_unwatch_route (self, self->session);
       leave_session (self);
     }
   als_wait_page_set_visit (self->wait_page, NULL);
@@ -524,6 +527,7 @@ als_window_dispose (GObject *object)
 {
   AlsWindow *self = ALS_WINDOW (object);
 
+  g_clear_weak_pointer (&self->path_toast);
   if (self->session != NULL)
     als_window_unwatch_transfers (self, self->session);
   g_clear_object (&self->session);
@@ -577,7 +581,9 @@ AlsWindow *
 als_window_new (AlsApplication *app)
 {
   static const char *const keys[] = { "changed::servers", "changed::listen", "changed::name",
-                                      "changed::download-folder" };
+                                      "changed::download-folder", "changed::ice-servers",
+                                      "changed::local-port", "changed::port-mapping",
+                                      "changed::lan-search" };
   AlsWindow *self = g_object_new (ALS_TYPE_WINDOW, "application", app, NULL);
 
   self->app = app;

@@ -12,6 +12,7 @@ import sys
 import time
 
 import pyatspi
+from gi.repository import Atspi, GLib
 
 app = None        # the process
 WAIT_S = 15
@@ -251,6 +252,93 @@ def do_place(x, y):
 
 def do_key(keys):
     xdotool("key", "--window", window_of(app.pid), keys)
+
+
+def focused():
+    """Where the keyboard is: the name of it, or else its text."""
+    root = accessible_app()
+    windows = [window for window in root if window is not None] if root is not None else []
+    # A window keeps its own while another is used; dialogs of messages do not tell that they are.
+    windows.sort(key=lambda window: not window.getState().contains(pyatspi.STATE_ACTIVE))
+    for window in windows:
+        for node in walk(window):
+            try:
+                state = node.getState()
+                if state.contains(pyatspi.STATE_FOCUSED) and state.contains(pyatspi.STATE_FOCUSABLE):
+                    return (node.name or text_of(node)).replace("_", "")
+            except Exception:  # pylint: disable=broad-except
+                continue
+    return None
+
+
+def do_focused(name=None, seconds=WAIT_S):
+    """What has the keyboard; with NAME once that matches."""
+    end = time.monotonic() + seconds
+    while True:
+        found = focused()
+        if name is None or re.search(name, found or ""):
+            return found
+        if time.monotonic() > end:
+            raise Missing(f"the keyboard is on “{found}”, not on “{name}”; there is: {do_names()}")
+        time.sleep(0.05)
+
+
+def do_keys(keys):
+    """To whatever has the keyboard, as from a real one."""
+    xdotool("key", "--clearmodifiers", *keys)
+
+
+def do_write(text):
+    xdotool("type", "--clearmodifiers", text)
+
+
+def do_go_to(name, key="Tab", most=40):
+    """Presses KEY until what matches NAME has the keyboard."""
+    find(name, enabled=True)
+    seen = []
+    for _ in range(most):
+        found = focused()
+        if re.search(name, found or ""):
+            return found
+        seen.append(found)
+        xdotool("key", key)
+        end = time.monotonic() + 1
+        while focused() == found and time.monotonic() < end:
+            time.sleep(0.01)
+    raise Missing(f"{key} does not lead to “{name}” but to {seen}")
+
+
+def do_go_press(name, key="Tab"):
+    """Goes there, and presses it with the space bar."""
+    do_go_to(name, key)
+    xdotool("key", "space")
+
+
+heard = []
+listener = None
+
+
+def hear(event):
+    name = event.any_data if isinstance(event.any_data, str) else event.source.get_name()
+    heard.append([event.type, event.source.get_role_name(), (name or "").replace("_", "")])
+
+
+def do_listen():
+    """From now on, what a screen reader is told about names."""
+    global listener
+    if listener is None:
+        listener = Atspi.EventListener.new(hear)
+        listener.register("object:property-change:accessible-name")
+    do_heard()
+
+
+def do_heard():
+    """What was told since it was asked last: [kind, role, name] each."""
+    while GLib.MainContext.default().iteration(False):
+        pass
+    found = list(heard)
+    heard.clear()
+    return found
 
 
 def do_geometry():

@@ -15,6 +15,7 @@ from lab import BUILD, Failure, run
 HERE = os.path.dirname(os.path.abspath(__file__))
 APP = os.path.join(BUILD, "src/ui/alongside-gtk")
 DRAG_SOURCE = os.path.join(BUILD, "tests/ui/drag-source")
+CLIPBOARD = os.path.join(BUILD, "tests/ui/clipboard")
 SCHEMA = "org.alongside.Alongside"
 # libadwaita 1.7's AdwMessageDialog tries narrow widths for its heading, of which GTK 4.18 warns.
 NOT_OURS = "Trying to measure GtkLabel 0x[0-9a-f]+ for width of [0-9]+, but it needs at least"
@@ -42,7 +43,7 @@ class Side:
         runtime = lab.make_folder(name, "runtime")
         os.chmod(runtime, 0o700)
         self.env = {
-            **os.environ, "DISPLAY": self.display, "HOME": self.folder, "XDG_RUNTIME_DIR": runtime,
+            **lab.environment(host), "DISPLAY": self.display, "HOME": self.folder, "XDG_RUNTIME_DIR": runtime,
             "XDG_CONFIG_HOME": os.path.join(self.folder, "config"),
             "XDG_DATA_HOME": os.path.join(self.folder, "data"),
             "XDG_CACHE_HOME": os.path.join(self.folder, "cache"),
@@ -121,6 +122,16 @@ class Side:
 
     def drop(self, *files):
         return self.call("drop", source=DRAG_SOURCE, files=list(files))
+
+    def copy(self, text):
+        """TEXT into the clipboard, as another program copies it."""
+        holder = self.lab.start([CLIPBOARD, "set", text], env=self.env, stdout=subprocess.PIPE, text=True)
+        if holder.stdout.readline() != "ready\n":
+            raise Failure(f"{self.name}: nothing can be copied")
+
+    def clipboard(self):
+        return subprocess.run([CLIPBOARD, "get"], env=self.env, check=True, capture_output=True,
+                              text=True, timeout=10).stdout
 
     def shot(self, file):
         return self.call("shot", file=file)

@@ -355,7 +355,9 @@ als_nat_behaviour_get_old_name (const AlsNatBehaviour *self)
 {
   if (self->is_blocked)
     return "UDP blocked";
-  if (self->endpoints[0].family == ALS_STUN_FAMILY_NONE)
+  /* The other side's, as it told us, comes without endpoints. */
+  if (self->endpoints[0].family == ALS_STUN_FAMILY_NONE && !self->is_translated
+      && self->mapping == ALS_NAT_UNKNOWN && self->filtering == ALS_NAT_UNKNOWN)
     return "unknown";
   if (!self->is_translated)
     {

@@ -26,6 +26,7 @@ struct _AlsRouteButton
   GtkLabel *remote;
   GtkWidget *remote_row;
   GtkLabel *round_trip;
+  GtkWidget *details;
   int named;       /* AlsPathKind that the button's name tells; -1: none */
 };
 
@@ -110,6 +111,13 @@ als_route_button_set_visit (AlsRouteButton *self, AlsVisit *visit)
     update_route (self);
 }
 
+/* Else the address, which can be selected, would have the keyboard and be marked. */
+static void
+popover_mapped_cb (AlsRouteButton *self)
+{
+  gtk_widget_grab_focus (self->details);
+}
+
 static void
 details_clicked_cb (AlsRouteButton *self)
 {
@@ -146,6 +154,8 @@ als_route_button_class_init (AlsRouteButtonClass *klass)
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, remote_row);
   gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, round_trip);
+  gtk_widget_class_bind_template_child (widget_class, AlsRouteButton, details);
+  gtk_widget_class_bind_template_callback (widget_class, popover_mapped_cb);
   gtk_widget_class_bind_template_callback (widget_class, details_clicked_cb);
 }
 

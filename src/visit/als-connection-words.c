@@ -34,7 +34,7 @@ static const char *const reasons[ALS_N_PATH_PROBLEMS][N_MANNERS] = {
     N_("Not needed so far"), N_("Not needed so far"), N_("Not needed so far"),
     N_("Not needed so far"), N_("Not needed so far") },
   [ALS_PATH_PROBLEM_NO_SERVER] = {
-    N_("No rendezvous server is known"),
+    N_("The two of you met without a rendezvous server"),
     N_("No relay (TURN) server is known"),
     N_("No server is known that could tell our public address (STUN)"),
     N_("No server is known that could tell our public address (STUN)"),
@@ -217,8 +217,8 @@ append_quality (GString *text, const AlsConnectionAttempt *attempt)
   if (attempt->rate > 0)
     {
       g_autofree char *size = g_format_size (attempt->rate);
-      /* Translators: %s is a size such as "1.2 MB" */
-      g_autofree char *part = g_strdup_printf (_("%s a second"), size);
+      /* Translators: %s is a size such as "1.2 MB"; no more was asked of the path so far */
+      g_autofree char *part = g_strdup_printf (_("at least %s a second"), size);
 
       append_part (text, part);
     }

@@ -247,6 +247,8 @@ void     als_core_begin_session (AlsVisitCore *self, uint8_t *secret);
 
 /* als-visit-network.c */
 void     als_core_begin_network     (AlsVisitCore *self);
+/* Finds out, soon, what our network is like, unless that was begun before. */
+void     als_core_probe_network     (AlsVisitCore *self);
 void     als_core_end_network       (AlsVisitCore *self);
 /* What is shown of them stays until then. */
 void     als_core_clear_networks    (AlsVisitCore *self);

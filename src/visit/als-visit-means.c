@@ -166,6 +166,9 @@ als_visit_means_can (AlsVisitMeans *self, AlsPathMethod method, AlsPathProblem *
       if (!has_server_but (self, ALS_PATH_SERVER_TURNS))
         *problem = ALS_PATH_PROBLEM_NO_SERVER;
       break;
+    case ALS_METHOD_SIGNAL_RELAY:
+      *problem = ALS_PATH_PROBLEM_NO_SERVER;
+      break;
     default:
       *problem = ALS_PATH_PROBLEM_NOT_ALLOWED;
       break;

@@ -170,6 +170,12 @@ probe_later (AlsVisitCore *self, gboolean again)
   self->probe_later = als_core_add_timeout (PROBE_AFTER_MS, "als-visit-probe", probe_cb, self);
 }
 
+void
+als_core_probe_network (AlsVisitCore *self)
+{
+  probe_later (self, FALSE);
+}
+
 /* --- servers and changes ------------------------------------------------------ */
 
 static void

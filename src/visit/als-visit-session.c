@@ -114,6 +114,9 @@ path_changed_cb (gpointer user_data)
     als_core_end_marks (self);
   if (!als_core_is_paired (self))
     path_without_pairing (self);
+  /* Who met without a server has not begun to: it could have disturbed the ports. */
+  if (self->stats.kind != ALS_PATH_NONE)
+    als_core_probe_network (self);
   if (self->sender != NULL)
     als_screen_sender_path_changed (self->sender);
   if (self->state == ALS_VISIT_ACTIVE && self->stats.kind == ALS_PATH_NONE)

@@ -232,6 +232,19 @@ test_ports (void)
   g_assert_cmpuint (behaviour.endpoints[2].port, ==, 40002);
 }
 
+/* As a message of the other side tells it. */
+static void
+test_name_without_endpoints (void)
+{
+  AlsNatBehaviour theirs = { .is_translated = TRUE,
+                             .mapping = ALS_NAT_ENDPOINT_INDEPENDENT,
+                             .filtering = ALS_NAT_ADDRESS_AND_PORT_DEPENDENT };
+  AlsNatBehaviour nothing = { 0 };
+
+  g_assert_cmpstr (als_nat_behaviour_get_old_name (&theirs), ==, "port-restricted cone");
+  g_assert_cmpstr (als_nat_behaviour_get_old_name (&nothing), ==, "unknown");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -244,6 +257,7 @@ main (int argc, char **argv)
   g_test_add_func ("/nat/discovery/a-server-that-ignores-the-change-proves-nothing",
                    test_ignores_change);
   g_test_add_func ("/nat/discovery/endpoints-are-kept-for-port-prediction", test_ports);
+  g_test_add_func ("/nat/discovery/a-behaviour-that-was-told-has-its-name", test_name_without_endpoints);
   g_test_add_func ("/nat/discovery/nobody-inside-is-asked-at-a-servers-word", test_named_insiders);
   return g_test_run ();
 }

@@ -48,9 +48,12 @@ complete (AlsRecordStream *self, size_t wanted)
 {
   size_t n = MIN (wanted - self->partial->len, self->input_len);
 
-  g_byte_array_append (self->partial, self->input, (guint) n);
-  self->input += n;
-  self->input_len -= n;
+  if (n > 0)
+    {
+      g_byte_array_append (self->partial, self->input, (guint) n);
+      self->input += n;
+      self->input_len -= n;
+    }
   return self->partial->len == wanted;
 }
 

@@ -31,6 +31,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       g_assert_cmpstr (again->password, ==, server->password);
     }
   public = als_ice_uri_make_public (server);
-  g_assert_true (public == NULL || strstr (public, "credential") == NULL);
+  g_assert_true (public == NULL || strchr (public, '?') == NULL);
   return 0;
 }

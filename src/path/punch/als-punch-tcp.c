@@ -14,8 +14,9 @@
 #include "path/punch/als-punch-door.h"
 #include "path/punch/als-punch-plan.h"
 
-/* Connections that came in, were yielded, and still live. */
+/* Connections that came in, were yielded, and still live; of addresses that the other side did not name. */
 #define MAX_YIELDED 16
+#define MAX_YIELDED_STRANGE 8
 
 struct _AlsPunchTcp
 {
@@ -214,12 +215,14 @@ connected_cb (GSocket *socket, gboolean initiated, gpointer user_data)
   g_autoptr (AlsCarrier) carrier = NULL;
   g_autofree char *text = NULL;
   AlsStunAddress from, to;
+  guint most;
 
   wake (self);
   if (local == NULL || remote == NULL || !als_stun_address_from_gio (&from, local)
       || !als_stun_address_from_gio (&to, remote))
     return;
-  if (!initiated && count_yielded (self) >= MAX_YIELDED)
+  most = als_punch_plan_knows (self->plan, &to) ? MAX_YIELDED : MAX_YIELDED_STRANGE;
+  if (!initiated && count_yielded (self) >= most)
     {
       self->n_refused++;
       return;

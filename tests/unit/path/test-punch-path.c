@@ -73,19 +73,28 @@ find_port (AlsPunchEnd *end)
 }
 
 static GSocket *
-make_stranger (uint16_t port)
+make_stranger_from (const char *from, uint16_t port)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GSocket) socket = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM,
                                              G_SOCKET_PROTOCOL_TCP, &error);
   g_autoptr (GSocketAddress) address = g_inet_socket_address_new_from_string ("127.0.0.1", port);
+  g_autoptr (GSocketAddress) local = g_inet_socket_address_new_from_string (from, 0);
 
+  g_assert_no_error (error);
+  g_socket_bind (socket, local, FALSE, &error);
   g_assert_no_error (error);
   g_socket_set_timeout (socket, 10);
   if (!g_socket_connect (socket, address, NULL, NULL))
     return NULL;
   g_socket_set_blocking (socket, FALSE);
   return g_steal_pointer (&socket);
+}
+
+static GSocket *
+make_stranger (uint16_t port)
+{
+  return make_stranger_from ("127.0.0.1", port);
 }
 
 static gboolean
@@ -160,6 +169,44 @@ test_strangers_do_not_keep_the_other_side_out (void)
   g_test_message ("%u strangers, %u connections yielded", report.strangers, a.carriers->len);
   g_assert_cmpuint (report.strangers, >, 300);
   g_assert_cmpuint (a.carriers->len, <, 400);
+  als_punch_end_clear (&a);
+  als_punch_end_clear (&b);
+}
+
+/* Half of the places of those who have said something are for addresses that the other side named. */
+static void
+test_talking_strangers_leave_places (void)
+{
+  static const char *const from[] = { "127.0.0.2", "127.0.0.1" };
+  AlsPunchEnd a = { .mute = TRUE }, b = { .mute = TRUE };
+  g_autoptr (GPtrArray) strangers = g_ptr_array_new_with_free_func (g_object_unref);
+  guint n_before, n_yielded[2];
+  uint16_t port;
+
+  open_pair (&a, &b, NULL, NULL);
+  start_pair (&a, &b);
+  als_wait_until (a.n_messages > 0 && b.n_messages > 0);
+  port = find_port (&a);
+  als_path_remote_message (a.path, g_bytes_get_data (b.told->pdata[0], NULL),
+                           g_bytes_get_size (b.told->pdata[0]));
+  n_before = a.carriers->len;
+  for (guint side = 0; side < 2; side++)
+    {
+      for (guint i = 0; i < 20; i++)
+        {
+          GSocket *stranger = make_stranger_from (from[side], port);
+
+          g_assert_nonnull (stranger);
+          g_socket_send (stranger, "GET / HTTP/1.1\r\n\r\n", 18, NULL, NULL);
+          g_ptr_array_add (strangers, stranger);
+          /* Refused at once, or by whoever it was yielded to. */
+          als_wait_until_ticking (is_closed (stranger));
+        }
+      n_yielded[side] = a.carriers->len - n_before;
+    }
+  g_test_message ("%u, then %u yielded", n_yielded[0], n_yielded[1]);
+  g_assert_cmpuint (n_yielded[0], ==, 8);
+  g_assert_cmpuint (n_yielded[1], >=, 16);
   als_punch_end_clear (&a);
   als_punch_end_clear (&b);
 }
@@ -501,6 +548,7 @@ main (int argc, char **argv)
                    test_silent_stranger_is_sent_off_and_gets_no_byte);
   g_test_add_func ("/path/punch/strangers-do-not-keep-the-other-side-out",
                    test_strangers_do_not_keep_the_other_side_out);
+  g_test_add_func ("/path/punch/talking-strangers-leave-places", test_talking_strangers_leave_places);
   g_test_add_func ("/path/punch/nobody-there-is-told", test_nobody_there_is_told);
   g_test_add_func ("/path/punch/udp/two-halves-meet", test_two_udp_halves_meet);
   g_test_add_func ("/path/punch/udp/closing-at-any-time-is-safe",

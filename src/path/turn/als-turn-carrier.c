@@ -261,9 +261,8 @@ on_small (guint stripe, AlsTurnRecordType type, uint64_t number, gpointer user_d
     send_small (g_ptr_array_index (self->stripes, stripe), ALS_TURN_RECORD_PONG, number);
   else if (type == ALS_TURN_RECORD_PONG && number == (uint64_t) self->ping_us && now_us > self->ping_us)
     self->min_rtt_us = MIN (self->min_rtt_us, now_us - self->ping_us);
-  else if (type == ALS_TURN_RECORD_WIDEN && self->can_widen && number <= ALS_TURN_MAX_STRIPES
-           && number > self->stripes->len)
-    tell (self, (guint) number);
+  else if (type == ALS_TURN_RECORD_WIDEN && self->can_widen && number <= ALS_TURN_MAX_STRIPES)
+    wish (self, (guint) number, now_us);
 }
 
 static const AlsTurnRecordsEvents incoming_events = { on_message, on_small };

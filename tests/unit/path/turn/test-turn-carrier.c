@@ -21,6 +21,7 @@ struct End
   AlsTurnCarrier *carrier;
   AlsMailbox *notes;
   guint wanted;            /* streams; the last wish */
+  guint n_wishes;          /* notes of a wish */
   guint n_ends;            /* notes of an end */
   GMutex mutex;
   uint64_t sent, to_send, received; /* messages */
@@ -154,6 +155,7 @@ notes_cb (GPtrArray *items, gpointer user_data)
       g_autofree AlsTurnCarrierNote *note = g_ptr_array_index (items, i);
 
       self->wanted = MAX (self->wanted, note->wanted_stripes);
+      self->n_wishes += note->wanted_stripes > 0;
       self->n_ends += note->wanted_stripes == 0;
     }
 }
@@ -359,6 +361,35 @@ test_nonsense (void)
   pair_clear (&pair);
 }
 
+/* The other end asks for more streams a thousand times over. */
+static void
+test_many_wishes (void)
+{
+  g_autoptr (GByteArray) wishes = g_byte_array_new ();
+  g_autoptr (GBytes) early = NULL;
+  g_autoptr (GIOStream) stream = NULL;
+  uint8_t record[ALS_TURN_RECORD_HEADER_BYTES];
+  int fds[2];
+  Pair pair;
+
+  pair_init (&pair, 1);
+  pair_listen (&pair);
+  als_turn_record_put (record, ALS_TURN_RECORD_WIDEN, 0, 8);
+  for (guint i = 0; i < 1000; i++)
+    g_byte_array_append (wishes, record, sizeof record);
+  als_turn_record_put (record, ALS_TURN_RECORD_END, 0, 0);
+  g_byte_array_append (wishes, record, sizeof record);
+  early = g_bytes_new (wishes->data, wishes->len);
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+  stream = take_stream (fds[0]);
+  als_turn_carrier_add_stream (pair.ends[0].carrier, stream, early);
+  als_wait_until_ticking (is_closed (&pair.ends[0]) && pair.ends[0].n_ends == 1);
+  g_assert_cmpuint (pair.ends[0].n_wishes, ==, 1);
+  g_assert_cmpuint (pair.ends[0].wanted, ==, 8);
+  g_close (fds[1], NULL);
+  pair_clear (&pair);
+}
+
 static void
 test_wishes (gconstpointer user_data)
 {
@@ -436,6 +467,7 @@ main (int argc, char **argv)
                    test_end_while_full);
   g_test_add_func ("/path/turn-carrier/a-lost-stream-ends-it", test_lost_stream);
   g_test_add_func ("/path/turn-carrier/nonsense-ends-it", test_nonsense);
+  g_test_add_func ("/path/turn-carrier/many-wishes-are-one", test_many_wishes);
   g_test_add_data_func ("/path/turn-carrier/bulk-wishes-for-more", GUINT_TO_POINTER (0),
                         test_wishes);
   g_test_add_data_func ("/path/turn-carrier/bulk-of-the-other-end-wishes-for-more",

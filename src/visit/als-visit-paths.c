@@ -24,9 +24,11 @@
 /* Once one of its links is ready, the joiner waits so long for the others (design §5). */
 #define REST_US (2 * G_USEC_PER_SEC)
 
-/* Attempts that the inviter may ask of a joiner: each costs threads and sockets. */
+/* Attempts that the inviter may ask of a joiner: each costs threads and sockets. A joiner that has moved
+ * asks for all of them. */
 #define ATTEMPTS_PER_S 0.5
 #define ATTEMPTS_BURST 16
+#define MOVE_COST 8
 
 /* Within so long the session has chosen a path that is better. */
 #define CHOICE_US (5 * G_USEC_PER_SEC)
@@ -71,7 +73,7 @@ struct _AlsVisitPaths
   AlsPathRace race;       /* inviter: when what is tried */
   GSource *race_source;
   gboolean is_racing;     /* in race () */
-  AlsTokenBucket allowance; /* joiner: of attempts */
+  AlsTokenBucket allowance; /* of attempts that the other side asks for */
 };
 
 static void attempt_stop (Attempt *self);
@@ -643,6 +645,13 @@ als_visit_paths_message (AlsVisitPaths *self, const AlsPeerMessage *message)
 {
   Attempt *attempt;
 
+  if (message->type == ALS_PEER_MOVED)
+    {
+      if (is_inviter (self)
+          && als_token_bucket_take (&self->allowance, MOVE_COST, g_get_monotonic_time ()))
+        als_visit_paths_network_changed (self);
+      return;
+    }
   if (message->method >= ALS_N_METHODS || is_given (message->method))
     return;
   attempt = &self->attempts[message->method];

@@ -55,7 +55,7 @@ gboolean       als_visit_paths_has_link     (AlsVisitPaths *self);
 void           als_visit_paths_adopt        (AlsVisitPaths *self, AlsPathMethod method, AlsPath *path);
 /* Here or there. What works stays, until its own signs of life say otherwise. */
 void           als_visit_paths_network_changed (AlsVisitPaths *self);
-/* A PATH, PATH_BEGIN or PATH_FAILED. */
+/* A PATH, PATH_BEGIN, PATH_FAILED or MOVED. */
 void           als_visit_paths_message      (AlsVisitPaths *self, const AlsPeerMessage *message);
 void           als_visit_paths_set_allowed  (AlsVisitPaths *self, guint kinds);
 /* FALSE: this pairing's relay has ended, or there was none. */

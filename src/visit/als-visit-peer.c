@@ -77,14 +77,11 @@ als_core_peer_message (AlsVisitCore *self, const uint8_t *data, size_t len)
       G_GNUC_FALLTHROUGH;
     case ALS_PEER_PATH_BEGIN:
     case ALS_PEER_PATH_FAILED:
+    case ALS_PEER_MOVED:
       als_visit_paths_message (self->paths, &message);
       break;
     case ALS_PEER_NETWORK:
       als_core_peer_network (self, message.payload, message.payload_len);
-      break;
-    case ALS_PEER_MOVED:
-      if (self->is_inviter)
-        als_visit_paths_network_changed (self->paths);
       break;
     case ALS_PEER_BYE:
       als_core_finish (self, ALS_VISIT_ERROR_PEER_LEFT, "the other side ended the visit");

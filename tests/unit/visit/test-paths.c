@@ -553,6 +553,31 @@ test_network_changed (void)
   pair_free (pair);
 }
 
+static gboolean
+say_moved_cb (gpointer user_data)
+{
+  AlsPeerMessage moved = { .type = ALS_PEER_MOVED };
+
+  als_visit_paths_message (user_data, &moved);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Whoever says all the time that it has moved does not have all begun anew all the time. */
+static void
+test_moves_have_a_rate (void)
+{
+  Pair *pair = pair_new (1u << TCP);
+  int64_t end_us = g_get_monotonic_time () + 3500 * 1000;
+  guint moving;
+
+  wait_begun (pair, TCP);
+  moving = g_timeout_add (50, say_moved_cb, pair->inviter.paths);
+  als_wait_until (g_get_monotonic_time () >= end_us);
+  g_source_remove (moving);
+  g_assert_cmpuint (pair->inviter.means.n_made, ==, 2);
+  pair_free (pair);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -566,5 +591,6 @@ main (int argc, char **argv)
   g_test_add_func ("/visit/paths/refusals-are-told", test_refusals_are_told);
   g_test_add_func ("/visit/paths/attempts-have-a-rate", test_attempts_have_a_rate);
   g_test_add_func ("/visit/paths/a-changed-network-ends-what-is-under-way", test_network_changed);
+  g_test_add_func ("/visit/paths/moves-have-a-rate", test_moves_have_a_rate);
   return g_test_run ();
 }

@@ -26,6 +26,8 @@
 /* Bytes read at one wake-up, so that a fast sender does not keep us from the rest. */
 #define MAX_READS 8
 #define LEAVE_LIMIT_US (2 * G_USEC_PER_SEC)
+/* At once, of the whole process: guests that are turned away may be many. */
+#define MAX_LEAVING 32
 #define LISTEN_BACKLOG 16
 
 typedef enum
@@ -58,6 +60,8 @@ struct _AlsLanConnection
   size_t written;
   gboolean is_shut;
 };
+
+static gint n_leaving; /* atomic */
 
 static void flush (AlsLanConnection *self);
 
@@ -152,8 +156,9 @@ shut_down (AlsLanConnection *self)
 }
 
 static void
-unref_cb (gpointer data)
+left_cb (gpointer data)
 {
+  g_atomic_int_add (&n_leaving, -1);
   unref (data);
 }
 
@@ -379,17 +384,19 @@ limit_cb (gpointer user_data)
 void
 als_lan_connection_leave (AlsLanConnection *self)
 {
-  if (self->state != GREETING && self->state != STREAM)
+  if ((self->state != GREETING && self->state != STREAM)
+      || g_atomic_int_get (&n_leaving) >= MAX_LEAVING)
     {
       als_lan_connection_close (self);
       return;
     }
+  g_atomic_int_inc (&n_leaving);
   self->state = LEAVING;
   g_queue_clear_full (&self->relay_queue, (GDestroyNotify) g_bytes_unref);
   self->relay_backlog = 0;
   self->limit = als_deadline_source_new (g_main_context_get_thread_default (), "als-lan-leave",
                                          limit_cb, self);
-  g_source_set_callback (self->limit, limit_cb, self, unref_cb);
+  g_source_set_callback (self->limit, limit_cb, self, left_cb);
   als_deadline_source_set (self->limit, g_get_monotonic_time () + LEAVE_LIMIT_US);
   flush (self);
 }

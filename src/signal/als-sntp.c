@@ -17,6 +17,8 @@
 #define ENOUGH_US (900 * 1000)
 #define N_SAMPLES 3
 #define SAMPLE_INTERVAL_US (250 * 1000)
+/* Datagrams read at one wake-up; the rest at the next. */
+#define MAX_READS 16
 
 typedef struct _Query Query;
 
@@ -214,7 +216,7 @@ readable_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
   Server *server = user_data;
   g_autoptr (GSocket) keep = g_object_ref (socket);
 
-  while (server->socket != NULL)
+  for (guint i = 0; i < MAX_READS && server->socket != NULL; i++)
     {
       uint8_t data[ALS_SNTP_MAX_MESSAGE_BYTES + 1];
       g_autoptr (GError) error = NULL;

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "als-wait.h"
+#include "signal/als-lan-connection.h"
 #include "signal/als-lan-message.h"
 #include "signal/als-lan-multicast.h"
 
@@ -655,6 +656,50 @@ test_partner_that_breaks_the_rules (void)
   als_lan_multicast_free (spy.multicast);
 }
 
+/* Those that are turned away hold a socket for a while; so many, and the others are closed. */
+static void
+test_few_leave_at_once (void)
+{
+  static const AlsLanConnectionEvents no_events;
+  AlsLanEndpoint from = { .ip = { 192, 0, 2, 1 }, .port = 9 };
+  AlsLanMessage busy = { .type = ALS_LAN_BUSY };
+  int ends[100][2];
+  guint n_held = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
+    {
+      AlsLanConnection *connection;
+
+      g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends[i]), ==, 0);
+      connection = als_lan_connection_accept (ends[i][0], &from, &no_events, NULL);
+      als_lan_connection_greet (connection, &busy);
+      als_lan_connection_leave (connection);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
+    n_held += send (ends[i][1], "x", 1, MSG_NOSIGNAL) == 1;
+  g_assert_cmpuint (n_held, ==, 32);
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
+    close (ends[i][1]);
+  /* They go, and others may come. */
+  for (;;)
+    {
+      AlsLanConnection *connection;
+      gboolean is_held;
+
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends[0]), ==, 0);
+      connection = als_lan_connection_accept (ends[0][0], &from, &no_events, NULL);
+      als_lan_connection_leave (connection);
+      is_held = send (ends[0][1], "x", 1, MSG_NOSIGNAL) == 1;
+      close (ends[0][1]);
+      if (is_held)
+        break;
+    }
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -673,6 +718,7 @@ main (int argc, char **argv)
   g_test_add_func ("/signal/lan-client/guest-that-hesitates-gives-way",
                    test_welcome_guest_that_hesitates);
   g_test_add_func ("/signal/lan-client/joiner-finds-its-way-among-liars", test_joiner_among_liars);
+  g_test_add_func ("/signal/lan-client/few-leave-at-once", test_few_leave_at_once);
   g_test_add_func ("/signal/lan-client/partner-keeps-to-the-rules",
                    test_partner_that_breaks_the_rules);
   return g_test_run ();

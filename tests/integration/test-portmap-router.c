@@ -776,6 +776,75 @@ connect_through_firewall (AlsIceEnd *client, AlsIceEnd *far, AlsPortMapper *mapp
   als_path_start (client->path);
 }
 
+/* Answers who looks for UPnP, naming a description on the asker's own machine. */
+static gboolean
+ssdp_cb (GSocket *socket, GIOCondition condition, gpointer user_data)
+{
+  static const char answer[] = "HTTP/1.1 200 OK\r\n"
+                               "ST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"
+                               "USN: uuid:1::urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"
+                               "LOCATION: http://127.0.0.1:8099/description.xml\r\n\r\n";
+  g_autoptr (GSocketAddress) from = NULL;
+  char request[1200];
+
+  if (g_socket_receive_from (socket, &from, request, sizeof request, NULL, NULL) > 0)
+    {
+      g_socket_send_to (socket, from, answer, strlen (answer), NULL, NULL);
+      (*(guint *) user_data)++;
+    }
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+visited_cb (GSocketService *service, GSocketConnection *connection, GObject *source, guint *n)
+{
+  (*n)++;
+  return TRUE;
+}
+
+static void
+test_upnp_leads_nowhere_else (void)
+{
+  g_autoptr (GSocketAddress) address = g_inet_socket_address_new_from_string ("239.255.255.250", 1900);
+  g_autoptr (GInetAddress) group = g_inet_address_new_from_string ("239.255.255.250");
+  g_autoptr (GSocketAddress) own = g_inet_socket_address_new_from_string ("127.0.0.1", 8099);
+  g_autoptr (GSocketService) service = g_socket_service_new ();
+  g_autoptr (GSocket) ssdp = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_asked = 0, n_visits = 0;
+  AlsPortMapper *mapper;
+  GSource *source;
+
+  if (als_test_namespaces_skip ("nft"))
+    return;
+  write_rules ();
+  als_test_namespace_enter (ROUTER);
+  ssdp = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
+  g_socket_bind (ssdp, address, FALSE, &error);
+  g_assert_no_error (error);
+  g_socket_join_multicast_group (ssdp, group, FALSE, "lan", &error);
+  g_assert_no_error (error);
+  als_test_namespace_enter (CLIENT);
+  source = g_socket_create_source (ssdp, G_IO_IN, NULL);
+  g_source_set_callback (source, G_SOURCE_FUNC (ssdp_cb), &n_asked, NULL);
+  g_source_attach (source, NULL);
+  g_socket_listener_add_address (G_SOCKET_LISTENER (service), own, G_SOCKET_TYPE_STREAM,
+                                 G_SOCKET_PROTOCOL_TCP, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_signal_connect (service, "incoming", G_CALLBACK (visited_cb), &n_visits);
+  mapper = make_mapper (ALS_PORT_MAP_UPNP, 600, 4242);
+  als_wait_until (als_port_mapper_is_settled (mapper));
+  g_test_message ("asked %u times, visited %u times", n_asked, n_visits);
+  g_assert_cmpuint (n_asked, >, 0);
+  g_assert_cmpuint (n_visits, ==, 0);
+  g_assert_false (is_mapped (mapper, 4242));
+  g_object_unref (mapper);
+  als_port_mapper_flush ();
+  g_source_destroy (source);
+  g_source_unref (source);
+  g_socket_listener_close (G_SOCKET_LISTENER (service));
+}
+
 static void
 test_ice_uses_the_mapping (void)
 {
@@ -847,6 +916,7 @@ main (int argc, char **argv)
   TEST ("lies/old-router", test_old_router);
   TEST ("lies/wrong-nonce-source-port-and-garbage", test_lies);
   TEST ("lies/refusal", test_refusal);
+  TEST ("lies/upnp-leads-nowhere-but-to-the-router", test_upnp_leads_nowhere_else);
   TEST ("lies/router-behind-another", test_router_behind_another);
   TEST ("ice/firewalled-side-is-reached-through-the-mapping", test_ice_uses_the_mapping);
 #undef TEST

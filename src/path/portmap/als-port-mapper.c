@@ -422,7 +422,7 @@ static void
 start_upnp (AlsPortMapper *self)
 {
   if (self->around.ipv4.interface != 0 && (self->wanted & ALS_PORT_MAP_UPNP))
-    self->upnp = als_upnp_client_new (&upnp_events, self);
+    self->upnp = als_upnp_client_new (&self->around.ipv4.address, &upnp_events, self);
 }
 
 static void

@@ -138,14 +138,15 @@ send_line (AlsUpnpClient *self, const char *line)
 }
 
 AlsUpnpClient *
-als_upnp_client_new (const AlsUpnpEvents *events, gpointer user_data)
+als_upnp_client_new (const AlsStunAddress *router, const AlsUpnpEvents *events, gpointer user_data)
 {
   g_autoptr (AlsUpnpClient) self = g_new0 (AlsUpnpClient, 1);
   g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
   g_autoptr (GSubprocessLauncher) launcher = NULL;
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = find_program ();
-  const char *argv[] = { path, NULL };
+  g_autoptr (GInetAddress) address = g_inet_address_new_from_bytes (router->ip, G_SOCKET_FAMILY_IPV4);
+  g_autofree char *path = find_program (), *ip = g_inet_address_to_string (address);
+  const char *argv[] = { path, ip, NULL };
   int fds[2];
 
   self->fd = -1;

@@ -21,8 +21,10 @@ typedef struct
   void (*ended)  (gpointer user_data);
 } AlsUpnpEvents;
 
-/* Neither callback frees the client. (transfer full) (nullable): the program does not start. */
-AlsUpnpClient *als_upnp_client_new    (const AlsUpnpEvents *events, gpointer user_data);
+/* ROUTER: IPv4; who else answers is not believed. Neither callback frees the client. (transfer full)
+ * (nullable): the program does not start. */
+AlsUpnpClient *als_upnp_client_new    (const AlsStunAddress *router, const AlsUpnpEvents *events,
+                                       gpointer user_data);
 void           als_upnp_client_add    (AlsUpnpClient *self, gboolean is_tcp, uint16_t port,
                                        uint32_t lease_s);
 void           als_upnp_client_remove (AlsUpnpClient *self, gboolean is_tcp, uint16_t port);

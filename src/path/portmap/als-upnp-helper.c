@@ -9,6 +9,7 @@
  * moment: at the end of standard input, for whatever reason, it removes its
  * mappings.
  *
+ *     argument: the router's IPv4 address
  *     in:  add tcp|udp PORT LEASE-SECONDS      out:  ready | none
  *          remove tcp|udp PORT                       mapped tcp|udp PORT ADDRESS EXTERNAL-PORT
  *                                                    failed tcp|udp PORT ERROR
@@ -86,8 +87,41 @@ get_word (const Mapping *mapping)
 
 /* --- the router ------------------------------------------------------------- */
 
+/* Anybody on the local network may answer, with a description anywhere, and commands anywhere again: at our
+ * own services, or where only we get to. Only the router's own count. */
 static gboolean
-discover (Helper *self)
+is_at (const char *url, const char *router)
+{
+  size_t len = strlen (router);
+
+  return url != NULL && g_str_has_prefix (url, "http://")
+         && strncmp (url + strlen ("http://"), router, len) == 0
+         && strchr (":/", url[strlen ("http://") + len]) != NULL;
+}
+
+static gboolean
+take_device (Helper *self, const struct UPNPDev *device, const char *router)
+{
+  if (!is_at (device->descURL, router)
+      || UPNP_GetIGDFromUrl (device->descURL, &self->urls, &self->data, self->lan_address,
+                             sizeof self->lan_address) != 1)
+    return FALSE;
+  /* There may be one for IP and one for PPP. */
+  for (guint i = 0; i < 2 && self->data.first.servicetype[0] != '\0'; i++)
+    {
+      if (is_at (self->urls.controlURL, router) && UPNPIGD_IsConnected (&self->urls, &self->data))
+        return TRUE;
+      FreeUPNPUrls (&self->urls);
+      self->data.first = self->data.second;
+      self->data.second.servicetype[0] = '\0';
+      GetUPNPUrls (&self->urls, &self->data, device->descURL, device->scope_id);
+    }
+  FreeUPNPUrls (&self->urls);
+  return FALSE;
+}
+
+static gboolean
+discover (Helper *self, const char *router)
 {
   static const char *const kinds[] = {
     "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
@@ -96,28 +130,15 @@ discover (Helper *self)
     NULL,
   };
   struct UPNPDev *devices;
-  int error = 0, found;
+  gboolean found = FALSE;
+  int error = 0;
 
   devices = upnpDiscoverDevices (kinds, DISCOVER_MS, NULL, NULL, UPNP_LOCAL_PORT_ANY, 0, 2, &error,
                                  0);
-  if (devices == NULL)
-    return FALSE;
-#if MINIUPNPC_API_VERSION >= 18
-  {
-    char wan_address[64];
-
-    found = UPNP_GetValidIGD (devices, &self->urls, &self->data, self->lan_address,
-                              sizeof self->lan_address, wan_address, sizeof wan_address);
-    /* With a private address it still maps; whether that helps is judged elsewhere. */
-    if (found == 2)
-      found = 1;
-  }
-#else
-  found = UPNP_GetValidIGD (devices, &self->urls, &self->data, self->lan_address,
-                            sizeof self->lan_address);
-#endif
+  for (const struct UPNPDev *device = devices; device != NULL && !found; device = device->pNext)
+    found = take_device (self, device, router);
   freeUPNPDevlist (devices);
-  return found == 1;
+  return found;
 }
 
 static int
@@ -280,7 +301,7 @@ main (int argc, char **argv)
   confine ();
   setvbuf (stdout, NULL, _IOLBF, 0);
   alarm (WORK_LIMIT_S);
-  if (!discover (&self))
+  if (argc != 2 || !discover (&self, argv[1]))
     {
       puts ("none");
       return 0;

@@ -304,6 +304,8 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   setlocale (LC_ALL, "");
+  /* The relays' secret is in memory. */
+  setrlimit (RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
   if (!parse_options (&options, &argc, &argv, &error))
     return fail (EXIT_USAGE, error);
   if (options.version)

@@ -12,6 +12,7 @@
 
 #include <glib/gi18n.h>
 #include <locale.h>
+#include <sys/resource.h>
 
 int
 main (int argc, char *argv[])
@@ -24,6 +25,8 @@ main (int argc, char *argv[])
   textdomain (GETTEXT_PACKAGE);
   g_set_application_name (_("Alongside"));
 
+  /* Codes and keys are in memory. Not more: portals look at who asks. */
+  setrlimit (RLIMIT_CORE, &(const struct rlimit){ 0, 0 });
   als_media_prepare ();
   app = als_application_new ();
   return g_application_run (G_APPLICATION (app), argc, argv);

@@ -10,9 +10,12 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define GENEROUS "[limits]\nconnections-per-address=2000\nconnect-burst=5000\njoin-burst=1000\n"
 
@@ -97,6 +100,32 @@ test_impatient (void)
   answer = als_test_ws_read_all (ws);
   g_assert_true (g_str_has_prefix (answer, "HTTP/1.1 101 "));
   g_assert_nonnull (strstr (answer, "\r\n\r\n\x82\x05\x20"));
+}
+
+/* The relays' secret is nobody's to find. */
+static void
+test_no_core (void)
+{
+  g_autoptr (AlsTestServer) server = als_test_server_start (NULL, NULL);
+  g_autofree char *children = g_strdup_printf ("/proc/self/task/%d/children", (int) getpid ());
+  g_autofree char *pids = NULL, *file = NULL, *limits = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint n = 0;
+
+  g_assert_true (g_file_get_contents (children, &pids, NULL, NULL));
+  file = g_strdup_printf ("/proc/%d/limits", atoi (pids));
+  g_assert_true (g_file_get_contents (file, &limits, NULL, NULL));
+  lines = g_strsplit (limits, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (g_str_has_prefix (lines[i], "Max core file size"))
+      {
+        unsigned soft = 1, hard = 1;
+
+        g_assert_cmpint (sscanf (lines[i], "Max core file size %u %u", &soft, &hard), ==, 2);
+        g_assert_cmpuint (soft + hard, ==, 0);
+        n++;
+      }
+  g_assert_cmpuint (n, ==, 1);
 }
 
 /* TLS. */
@@ -849,6 +878,7 @@ main (int argc, char **argv)
   ADD ("introduces-two-clients", test_pair);
   ADD ("takes-bytes-in-any-pieces", test_pieces);
   ADD ("takes-frames-right-behind-the-request", test_impatient);
+  ADD ("leaves-no-core-file", test_no_core);
   ADD ("speaks-tls-and-takes-a-new-certificate", test_tls);
   ADD ("names-what-a-bad-client-did-and-goes-on", test_bad_clients);
   ADD ("answers-other-requests-with-a-status", test_bad_requests);

@@ -20,6 +20,8 @@ labs.enter()
 PATHS = "direct-tcp,direct-udp"
 # Full for two seconds, a trial of two and a half; and what the start of a file takes.
 MOVED_WITHIN_S = 10
+# For a minute (design §4); on a busy machine a file takes longer, and then it may be tried again.
+NOT_AGAIN_S = 58
 
 
 def check(condition, sentence):
@@ -29,12 +31,6 @@ def check(condition, sentence):
 
 def kinds(cli, after=0):
     return [e["kind"] for e in cli.events[after:] if e["event"] == "path"]
-
-
-def changes(cli, after=0):
-    """How often it sent on another kind than before."""
-    seen = kinds(cli, after)
-    return sum(1 for a, b in zip(seen, seen[1:]) if a != b)
 
 
 class Pair:
@@ -88,9 +84,11 @@ def tcp_that_loses_makes_way(lab, server, homes):
     pair.b.wait("progress", 90, state="done")
     took_s = time.monotonic() - begin
     check(digest(there) == digest(os.path.join(pair.folder["b"], "there")), "the file differs")
-    check(kinds(pair.a, mark)[-1:] in ([], ["direct-udp"]) and changes(pair.a, mark) == 0,
-          f"it did not stay there: {kinds(pair.a, mark)}")
-    # The other direction is the other side's own choice: it has not been full yet.
+    limit_us = (begin + moved_s + NOT_AGAIN_S) * 1e6
+    seen = [(e["kind"], e["time_us"]) for e in pair.a.events[mark:] if e["event"] == "path"]
+    check(all(kind == "direct-udp" for kind, time_us in seen if time_us < limit_us),
+          f"it did not stay there: {seen}, and was to until {limit_us:.0f}")
+    # The other direction is the other side's own choice: it has not been full.
     check(kinds(pair.b)[-1] == "direct-tcp", f"b sends on {kinds(pair.b)}")
     print(f"# 100 MB at 100 ms and 1 %: on UDP after {moved_s:.1f} s, there after {took_s:.1f} s "
           f"({800 / took_s:.0f} Mbit/s)", flush=True)

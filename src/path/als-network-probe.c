@@ -44,6 +44,8 @@ typedef struct
   guint n_lookups;             /* under way */
   AlsProbeUdp *udp;
   AlsProbeTcp *tcp;
+  AlsProbeUdp *udp6;           /* beside those of IPv4; else NULL */
+  AlsProbeTcp *tcp6;
 
   gboolean proxy_pending;
   AlsPortMapper *mapper;       /* (nullable) */
@@ -115,10 +117,28 @@ collect (Probe *self)
       if (report->server_rtt_us == 0)
         report->server_rtt_us = tcp.rtt_us;
     }
+  if (self->udp6 != NULL)
+    {
+      AlsProbeUdpResult udp;
+      AlsProbeTcpResult tcp;
+
+      als_probe_udp_get_result (self->udp6, &udp);
+      report->udp6_known = udp.is_known;
+      report->udp6 = udp.nat;
+      als_probe_tcp_get_result (self->tcp6, &tcp);
+      report->tcp6_known = tcp.is_known;
+      report->tcp6_is_translated = tcp.is_translated;
+    }
   if (report->mtu == 0 && self->n_ipv4 + self->n_ipv6 > 0)
     report->mtu = get_route_mtu (prefers_ipv4 (self) ? &self->ipv4[0] : &self->ipv6[0]);
   if (self->mapper != NULL)
-    report->mappings = als_port_mapper_get_protocols (self->mapper);
+    {
+      report->mapping_asked = TRUE;
+      report->mappings = als_port_mapper_get_protocols (self->mapper);
+      report->mapping_problem = als_port_mapper_get_problem (self->mapper);
+      if (report->mapping_problem == ALS_PORT_MAP_PROBLEM_REFUSED)
+        report->mapping_refusal = als_port_mapper_get_refusal (self->mapper);
+    }
 }
 
 static void
@@ -149,6 +169,8 @@ finish (Probe *self)
   als_source_clear (&self->cancelled);
   g_clear_pointer (&self->udp, als_probe_udp_free);
   g_clear_pointer (&self->tcp, als_probe_tcp_free);
+  g_clear_pointer (&self->udp6, als_probe_udp_free);
+  g_clear_pointer (&self->tcp6, als_probe_tcp_free);
   stop_mapper (self);
   if (!g_task_return_error_if_cancelled (task))
     g_task_return_pointer (task, als_network_report_copy (&self->report),
@@ -180,7 +202,7 @@ part_done_cb (gpointer user_data)
   als_deadline_source_set (self->wake, 0);
 }
 
-/* NATs are a matter of IPv4; where there is none, IPv6's firewall is of interest. */
+/* NATs are a matter of IPv4; where there is none, IPv6's firewall is what there is to know. */
 static gboolean
 prefers_ipv4 (Probe *self)
 {
@@ -198,6 +220,11 @@ begin_asking (Probe *self)
     return;
   self->udp = als_probe_udp_new (servers, n, part_done_cb, self);
   self->tcp = als_probe_tcp_new (servers, n, part_done_cb, self);
+  if (prefers_ipv4 (self) && self->n_ipv6 > 0 && als_network_get_source (&self->ipv6[0], NULL))
+    {
+      self->udp6 = als_probe_udp_new (self->ipv6, self->n_ipv6, part_done_cb, self);
+      self->tcp6 = als_probe_tcp_new (self->ipv6, self->n_ipv6, part_done_cb, self);
+    }
 }
 
 static gboolean
@@ -216,6 +243,7 @@ wake_cb (gpointer user_data)
     }
   if ((self->udp == NULL || als_probe_udp_is_done (self->udp))
       && (self->tcp == NULL || als_probe_tcp_is_done (self->tcp)) && !self->proxy_pending
+      && (self->udp6 == NULL || (als_probe_udp_is_done (self->udp6) && als_probe_tcp_is_done (self->tcp6)))
       && (self->mapper == NULL || als_port_mapper_is_settled (self->mapper)))
     {
       finish (self);

@@ -20,7 +20,13 @@ typedef struct
   gboolean tcp_is_translated;
   AlsNatDependence tcp_mapping;     /* filtering over TCP is not measured */
   int tcp_port_step;                /* between two servers; 0: none or unknown */
+  gboolean udp6_known, tcp6_known;  /* over IPv6, where the others are about IPv4 */
+  AlsNatBehaviour udp6;             /* like `udp` */
+  gboolean tcp6_is_translated;
   guint mappings;                   /* set of AlsPortMapProtocol */
+  gboolean mapping_asked;           /* the router was; FALSE: switched off, or not known (theirs) */
+  AlsPortMapProblem mapping_problem; /* why there is none */
+  guint mapping_refusal;            /* AlsPcpResult that came with it; 0: none */
   gboolean has_ipv4, has_ipv6;      /* a route to the internet, as far as can be told */
   gboolean uses_proxy;              /* the way to the server is a proxy */
   uint32_t mtu;                     /* IP packet to the server, 0: unknown */

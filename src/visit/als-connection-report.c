@@ -13,6 +13,7 @@
 #include <glib/gi18n.h>
 #include <json-glib/json-glib.h>
 
+#include "path/portmap/als-pcp-codec.h"
 #include "visit/als-connection-words.h"
 
 G_DEFINE_BOXED_TYPE (AlsConnectionReport, als_connection_report, als_connection_report_ref,
@@ -288,6 +289,20 @@ add_mappings (JsonBuilder *builder, guint mappings)
 }
 
 static void
+add_udp (JsonBuilder *builder, const char *name, gboolean is_known, const AlsNatBehaviour *udp)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_object (builder);
+  add_flag (builder, "known", is_known);
+  add_flag (builder, "blocked", is_known && udp->is_blocked);
+  add_flag (builder, "translated", udp->is_translated);
+  add_text (builder, "mapping", als_connection_words_dependence (udp->mapping));
+  add_text (builder, "filtering", als_connection_words_dependence (udp->filtering));
+  add_text (builder, "old_name", is_known ? als_nat_behaviour_get_old_name (udp) : NULL);
+  json_builder_end_object (builder);
+}
+
+static void
 add_network (JsonBuilder *builder, const char *name, const AlsNetworkReport *network)
 {
   g_autoptr (GPtrArray) facts = NULL;
@@ -299,16 +314,8 @@ add_network (JsonBuilder *builder, const char *name, const AlsNetworkReport *net
       return;
     }
   json_builder_begin_object (builder);
-  json_builder_set_member_name (builder, "udp");
-  json_builder_begin_object (builder);
-  add_flag (builder, "known", network->udp_known);
-  add_flag (builder, "blocked", network->udp_known && network->udp.is_blocked);
-  add_flag (builder, "translated", network->udp.is_translated);
-  add_text (builder, "mapping", als_connection_words_dependence (network->udp.mapping));
-  add_text (builder, "filtering", als_connection_words_dependence (network->udp.filtering));
-  add_text (builder, "old_name",
-            network->udp_known ? als_nat_behaviour_get_old_name (&network->udp) : NULL);
-  json_builder_end_object (builder);
+  add_udp (builder, "udp", network->udp_known, &network->udp);
+  add_udp (builder, "udp_ipv6", network->udp6_known, &network->udp6);
   json_builder_set_member_name (builder, "tcp");
   json_builder_begin_object (builder);
   add_flag (builder, "known", network->tcp_known);
@@ -316,7 +323,16 @@ add_network (JsonBuilder *builder, const char *name, const AlsNetworkReport *net
   add_text (builder, "mapping", als_connection_words_dependence (network->tcp_mapping));
   add_number (builder, "port_step", network->tcp_port_step);
   json_builder_end_object (builder);
+  json_builder_set_member_name (builder, "tcp_ipv6");
+  json_builder_begin_object (builder);
+  add_flag (builder, "known", network->tcp6_known);
+  add_flag (builder, "translated", network->tcp6_is_translated);
+  json_builder_end_object (builder);
   add_mappings (builder, network->mappings);
+  add_text (builder, "mapping_problem",
+            network->mapping_asked ? als_port_map_problem_to_string (network->mapping_problem) : NULL);
+  add_text (builder, "mapping_refusal",
+            network->mapping_refusal != 0 ? als_pcp_result_to_string (network->mapping_refusal) : NULL);
   add_flag (builder, "ipv4", network->has_ipv4);
   add_flag (builder, "ipv6", network->has_ipv6);
   add_flag (builder, "proxy", network->uses_proxy);

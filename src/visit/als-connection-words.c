@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "path/als-ice-uri.h"
+#include "path/portmap/als-pcp-codec.h"
 
 /* --- attempts ------------------------------------------------------------------------ */
 
@@ -326,11 +327,9 @@ describe_filtering (AlsNatDependence filtering)
 
 /* (transfer full) */
 static char *
-describe_udp (const AlsNetworkReport *self)
+describe_udp (gboolean is_known, const AlsNatBehaviour *udp)
 {
-  const AlsNatBehaviour *udp = &self->udp;
-
-  if (!self->udp_known)
+  if (!is_known)
     return g_strdup (_("Not known: no server was asked"));
   if (udp->is_blocked)
     return g_strdup (_("Blocked: no server answers"));
@@ -348,6 +347,15 @@ describe_udp (const AlsNetworkReport *self)
    * filtering"; %3$s the name in the words of old, such as "full cone", which stays English */
   return g_strdup_printf (_("NAT with %1$s, %2$s (“%3$s”)"), describe_mapping (udp->mapping),
                           describe_filtering (udp->filtering), als_nat_behaviour_get_old_name (udp));
+}
+
+/* (transfer full) */
+static char *
+describe_tcp6 (const AlsNetworkReport *self)
+{
+  if (!self->tcp6_known)
+    return g_strdup (_("Not known: no server answered"));
+  return g_strdup (self->tcp6_is_translated ? _("Address translation (NAT)") : _("No address translation"));
 }
 
 /* (transfer full) */
@@ -377,6 +385,50 @@ describe_tcp (const AlsNetworkReport *self)
     }
 }
 
+/* The router's own reason, in the words of its protocols. */
+static const char *
+describe_refusal (guint result)
+{
+  switch (result)
+    {
+    case ALS_PCP_NOT_AUTHORIZED:
+      return _("The router refused: its settings do not allow port mapping");
+    case ALS_PCP_NETWORK_FAILURE:
+      return _("The router refused: it has no connection to the internet itself");
+    case ALS_PCP_NO_RESOURCES:
+      return _("The router refused: it has no port left; restarting it may help");
+    case ALS_PCP_USER_EX_QUOTA:
+      return _("The router refused: this computer has too many ports already");
+    case ALS_PCP_CANNOT_PROVIDE_EXTERNAL:
+      return _("The router refused: it has no public address to give");
+    case ALS_PCP_ADDRESS_MISMATCH:
+      return _("The router refused: another router stands between it and this computer");
+    default:
+      return _("The router refused");
+    }
+}
+
+static const char *
+describe_no_mapping (const AlsNetworkReport *self)
+{
+  if (!self->mapping_asked)
+    return _("The router opened none");
+  switch (self->mapping_problem)
+    {
+    case ALS_PORT_MAP_PROBLEM_NO_ROUTER:
+      return _("There is no router that could open one");
+    case ALS_PORT_MAP_PROBLEM_SILENCE:
+      return _("The router does not answer: PCP, NAT-PMP and UPnP are switched off in it, or unknown to it");
+    case ALS_PORT_MAP_PROBLEM_REFUSED:
+      return describe_refusal (self->mapping_refusal);
+    case ALS_PORT_MAP_PROBLEM_PRIVATE:
+      return _("The router opened one, but it is itself behind another router or the provider’s NAT");
+    case ALS_PORT_MAP_PROBLEM_NONE:
+    default:
+      return _("The router opened none");
+    }
+}
+
 static char *
 describe_mappings (const AlsNetworkReport *self)
 {
@@ -395,7 +447,7 @@ describe_mappings (const AlsNetworkReport *self)
     if ((self->mappings & protocols[i].protocol) != 0)
       g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", protocols[i].name);
   if (names->len == 0)
-    return g_strdup (_("The router opened none"));
+    return g_strdup (describe_no_mapping (self));
   /* Translators: %s is a list such as "PCP, UPnP" */
   return g_strdup_printf (_("The router opened one (%s)"), names->str);
 }
@@ -435,8 +487,13 @@ als_network_report_list_facts (const AlsNetworkReport *self)
 {
   GPtrArray *facts = g_ptr_array_new_with_free_func ((GDestroyNotify) als_network_fact_free);
 
-  add_fact (facts, "udp", _("UDP"), describe_udp (self));
+  add_fact (facts, "udp", _("UDP"), describe_udp (self->udp_known, &self->udp));
   add_fact (facts, "tcp", _("TCP"), describe_tcp (self));
+  if (self->udp6_known || self->tcp6_known)
+    {
+      add_fact (facts, "udp-ipv6", _("UDP over IPv6"), describe_udp (self->udp6_known, &self->udp6));
+      add_fact (facts, "tcp-ipv6", _("TCP over IPv6"), describe_tcp6 (self));
+    }
   add_fact (facts, "addresses", _("Internet"), g_strdup (describe_families (self)));
   add_fact (facts, "port-mapping", _("Port mapping"), describe_mappings (self));
   add_fact (facts, "proxy", _("Proxy"),

@@ -173,8 +173,18 @@ def lines_for_people(lab, _probes):
     check(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
     for line in (f"Rendezvous server {lab.signald.uri}: reachable, round trip ",
                  "UDP: NAT with endpoint-independent mapping, address-and-port-dependent filtering (“port-restricted cone”)",
-                 "Largest packet: 1500 bytes", "Internet: IPv4 only", "Proxy: None"):
+                 "Largest packet: 1500 bytes", "Internet: IPv4 only", "Proxy: None", "Port mapping: There is no router"):
         check(line in done.stdout, f"no “{line}” in:\n{done.stdout}")
+
+
+def both_families_are_looked_at(lab, _probes):
+    """A NAT for IPv4, and a firewall for IPv6 beside it."""
+    lab.home("dual", "port-restricted", ipv6=True)
+    report = diagnose(lab, "dual", "--server", lab.signald.uri)
+    expect(report, ipv4=True, ipv6=True, udp__translated=True, udp__mapping=EI, udp_ipv6__known=True,
+           udp_ipv6__translated=False, udp_ipv6__filtering=APD, tcp_ipv6__known=True, tcp_ipv6__translated=False,
+           mapping_problem="no-router")
+    check("udp-ipv6" in report["ours"]["sentences"], f"{report['ours']['sentences']}")
 
 
 def server_troubles_are_told(lab, _probes):
@@ -252,7 +262,7 @@ def an_interrupt_ends_it_at_once(lab, _probes):
     check(took < 3, f"it took {took:.1f} s")
 
 
-TESTS = [small_packets, lines_for_people, server_troubles_are_told, no_server_is_an_exit_code, without_any_server,
+TESTS = [small_packets, lines_for_people, both_families_are_looked_at, server_troubles_are_told, no_server_is_an_exit_code, without_any_server,
          bad_servers_are_refused, an_interrupt_ends_it_at_once]
 
 

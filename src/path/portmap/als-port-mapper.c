@@ -636,6 +636,21 @@ als_port_mapper_get_problem (AlsPortMapper *self)
   return self->is_settled ? ALS_PORT_MAP_PROBLEM_SILENCE : ALS_PORT_MAP_PROBLEM_NONE;
 }
 
+guint
+als_port_mapper_get_refusal (AlsPortMapper *self)
+{
+  for (guint i = 0; i < self->mappings->len; i++)
+    {
+      const Mapping *mapping = g_ptr_array_index (self->mappings, i);
+
+      if (is_refused (mapping->pcp))
+        return mapping->pcp->result;
+      if (is_refused (mapping->nat_pmp))
+        return mapping->nat_pmp->result;
+    }
+  return 0;
+}
+
 const char *
 als_port_map_problem_to_string (AlsPortMapProblem problem)
 {

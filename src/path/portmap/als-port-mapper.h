@@ -52,6 +52,8 @@ guint          als_port_mapper_get_protocols  (AlsPortMapper *self);
 gboolean       als_port_mapper_is_settled     (AlsPortMapper *self);
 /* Why there is no mapping, as things stand; NONE if there is one, or while trying. */
 AlsPortMapProblem als_port_mapper_get_problem (AlsPortMapper *self);
+/* The result that the router gave with its refusal by PCP or NAT-PMP (als-pcp-codec.h); 0: none. */
+guint          als_port_mapper_get_refusal  (AlsPortMapper *self);
 /* Another router, perhaps: all anew. */
 void           als_port_mapper_network_changed (AlsPortMapper *self);
 /* Removes the mappings in the background, within 2 s; not even the thread's main loop is needed for it. No

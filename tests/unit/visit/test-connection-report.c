@@ -5,6 +5,7 @@
 
 #include "config.h"
 
+#include "path/portmap/als-pcp-codec.h"
 #include "visit/als-connection-report.h"
 
 #include <json-glib/json-glib.h>
@@ -216,6 +217,63 @@ test_blocked_and_unknown_differ (void)
 }
 
 static void
+test_routers_say_why (void)
+{
+  static const struct
+  {
+    AlsPortMapProblem problem;
+    guint refusal;
+    const char *words;
+  } cases[] = {
+    { ALS_PORT_MAP_PROBLEM_NO_ROUTER, 0, "There is no router" },
+    { ALS_PORT_MAP_PROBLEM_SILENCE, 0, "UPnP are switched off" },
+    { ALS_PORT_MAP_PROBLEM_REFUSED, 0, "The router refused" },
+    { ALS_PORT_MAP_PROBLEM_REFUSED, ALS_PCP_NOT_AUTHORIZED, "do not allow port mapping" },
+    { ALS_PORT_MAP_PROBLEM_REFUSED, ALS_PCP_NO_RESOURCES, "no port left" },
+    { ALS_PORT_MAP_PROBLEM_REFUSED, ALS_PCP_ADDRESS_MISMATCH, "another router" },
+    { ALS_PORT_MAP_PROBLEM_PRIVATE, 0, "provider’s NAT" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (AlsConnectionReport) report = als_connection_report_new ();
+      g_autoptr (GPtrArray) facts = NULL;
+      g_autofree char *text = NULL, *json = NULL;
+
+      report->ours = make_network (ALS_NAT_ENDPOINT_INDEPENDENT, ALS_NAT_UNKNOWN);
+      report->ours->mapping_asked = TRUE;
+      report->ours->mapping_problem = cases[i].problem;
+      report->ours->mapping_refusal = cases[i].refusal;
+      facts = als_network_report_list_facts (report->ours);
+      g_assert_nonnull (strstr (find_fact (facts, "port-mapping"), cases[i].words));
+      text = als_connection_report_to_text (report);
+      g_assert_nonnull (strstr (text, cases[i].words));
+      json = als_connection_report_to_json (report);
+      g_assert_nonnull (strstr (json, als_port_map_problem_to_string (cases[i].problem)));
+    }
+}
+
+/* Existing readers find what they found. */
+static void
+test_both_families (void)
+{
+  g_autoptr (AlsConnectionReport) report = als_connection_report_new ();
+  g_autoptr (GPtrArray) facts = NULL;
+  g_autofree char *json = NULL;
+
+  report->ours = make_network (ALS_NAT_ENDPOINT_INDEPENDENT, ALS_NAT_UNKNOWN);
+  report->ours->udp6_known = report->ours->tcp6_known = TRUE;
+  report->ours->udp6.filtering = ALS_NAT_ADDRESS_AND_PORT_DEPENDENT;
+  facts = als_network_report_list_facts (report->ours);
+  g_assert_nonnull (strstr (find_fact (facts, "udp"), "endpoint-independent mapping"));
+  g_assert_nonnull (strstr (find_fact (facts, "udp-ipv6"), "No address translation, address-and-port"));
+  g_assert_cmpstr (find_fact (facts, "tcp-ipv6"), ==, "No address translation");
+  json = als_connection_report_to_json (report);
+  g_assert_nonnull (strstr (json, "\"udp_ipv6\""));
+  g_assert_nonnull (strstr (json, "\"udp\""));
+}
+
+static void
 test_direct_path_needs_no_advice (void)
 {
   g_autoptr (AlsConnectionReport) report = als_connection_report_new ();
@@ -369,6 +427,8 @@ main (int argc, char **argv)
   TEST ("nat-has-its-new-and-its-old-name", test_nat_has_its_new_and_its_old_name);
   TEST ("tcp-steps-are-told", test_tcp_steps_are_told);
   TEST ("blocked-and-unknown-differ", test_blocked_and_unknown_differ);
+  TEST ("routers-say-why-they-open-no-port", test_routers_say_why);
+  TEST ("both-families-are-told", test_both_families);
   TEST ("direct-path-needs-no-advice", test_direct_path_needs_no_advice);
   TEST ("two-hard-networks-are-advised", test_two_hard_networks_are_advised);
   TEST ("web-only-network-is-advised", test_web_only_network_is_advised);

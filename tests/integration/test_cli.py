@@ -468,6 +468,7 @@ def secrets_are_in_no_argument_and_no_log(lab, server):
         lines = [e["line"] for e in cli.events if e["event"] == "garbage"]
         text = "\n".join(lines) + cli.stderr()
         check(secret not in text and code not in text, "the secret is in the log")
+        check("password" not in text, "passwords are in the log")
     refused = subprocess.run([labs.CLI, "receive", "482913607154"], capture_output=True, text=True,
                              check=False, stdin=subprocess.DEVNULL)
     check(refused.returncode == 2, "a code was taken as an argument")

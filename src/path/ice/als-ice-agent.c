@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <nice/agent.h>
+#include <nice/debug.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "base/als-deadline-source.h"
@@ -540,6 +541,9 @@ make_agent (AlsIceAgent *self)
   self->nice = nice_agent_new_full (self->context, NICE_COMPATIBILITY_RFC5245,
                                     NICE_AGENT_OPTION_ICE_TRICKLE
                                       | NICE_AGENT_OPTION_CONSENT_FRESHNESS);
+  /* It tells all passwords, ours for the relays too, wherever G_MESSAGES_DEBUG is set. */
+  if (g_getenv ("NICE_DEBUG") == NULL)
+    nice_debug_disable (TRUE);
   g_object_set (self->nice, "ice-tcp", FALSE, "upnp",
                 self->config.upnp && !self->config.loopback && !self->config.force_relay,
                 "controlling-mode", self->config.is_controlling, "force-relay",

@@ -78,6 +78,23 @@ test_close_breaks_the_carrier (void)
 }
 
 static void
+test_log_holds_no_password (void)
+{
+  if (g_test_subprocess ())
+    {
+      test_close_breaks_the_carrier ();
+      return;
+    }
+  g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+  g_unsetenv ("G_MESSAGES_DEBUG");
+  g_test_trap_assert_passed ();
+  g_test_trap_assert_stdout ("*als-path*");
+  g_test_trap_assert_stdout_unmatched ("*password*");
+  g_test_trap_assert_stderr_unmatched ("*password*");
+}
+
+static void
 test_messages_may_come_before_start (void)
 {
   AlsIceEnd a = { 0 }, b = { 0 };
@@ -243,6 +260,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/path/ice/datagrams-flow-both-ways", test_datagrams_flow_both_ways);
   g_test_add_func ("/path/ice/close-breaks-the-carrier", test_close_breaks_the_carrier);
+  g_test_add_func ("/path/ice/log-holds-no-password", test_log_holds_no_password);
   g_test_add_func ("/path/ice/messages-may-come-before-start", test_messages_may_come_before_start);
   g_test_add_func ("/path/ice/garbage-is-ignored", test_garbage_is_ignored);
   g_test_add_func ("/path/ice/hostile-candidates-do-not-stop-it",

@@ -207,6 +207,15 @@ als_carrier_writable (AlsCarrier *self)
 }
 
 void
+als_carrier_widened (AlsCarrier *self)
+{
+  AlsCarrierPrivate *priv = PRIV (self);
+
+  if (priv->events != NULL && priv->events->widened != NULL)
+    priv->events->widened (self, priv->user_data);
+}
+
+void
 als_carrier_broke (AlsCarrier *self, const GError *error)
 {
   AlsCarrierPrivate *priv = PRIV (self);

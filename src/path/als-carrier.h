@@ -56,6 +56,8 @@ typedef struct
   void (*writable) (AlsCarrier *self, gpointer user_data);
   /* The carrier broke by itself. ERROR: (nullable) (transfer none). */
   void (*closed)   (AlsCarrier *self, const GError *error, gpointer user_data);
+  /* (nullable): from now on it may carry much more than before. */
+  void (*widened)  (AlsCarrier *self, gpointer user_data);
 } AlsCarrierEvents;
 
 /* CONTEXT: whose thread the carrier lives in. REMOTE: endpoint as text for people, such
@@ -91,6 +93,7 @@ gboolean        als_carrier_is_initiated  (AlsCarrier *self);
 /* For subclasses. */
 void            als_carrier_received    (AlsCarrier *self, const uint8_t *data, size_t len);
 void            als_carrier_writable    (AlsCarrier *self);
+void            als_carrier_widened     (AlsCarrier *self);
 void            als_carrier_broke       (AlsCarrier *self, const GError *error);
 
 G_END_DECLS

@@ -413,8 +413,17 @@ on_carrier_closed (AlsCarrier *carrier, const GError *error, gpointer user_data)
     runner_step (self);
 }
 
+static void
+on_carrier_widened (AlsCarrier *carrier, gpointer user_data)
+{
+  Runner *self = user_data;
+
+  if (self->machine != NULL)
+    als_link_widened (self->machine);
+}
+
 static const AlsCarrierEvents carrier_events = { on_carrier_received, on_carrier_writable,
-                                                 on_carrier_closed };
+                                                 on_carrier_closed, on_carrier_widened };
 
 static void
 runner_start (Runner *self)

@@ -52,6 +52,13 @@ als_link_send_datagram (AlsLink *self, const uint8_t *data, size_t len)
 }
 
 void
+als_link_widened (AlsLink *self)
+{
+  if (self->klass->widened != NULL)
+    self->klass->widened (self);
+}
+
+void
 als_link_get_stats (AlsLink *self, AlsLinkStats *stats)
 {
   self->klass->get_stats (self, stats);

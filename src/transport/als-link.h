@@ -112,6 +112,7 @@ typedef struct
   gboolean (*send_datagram) (AlsLink *self, const uint8_t *data, size_t len);
   void     (*get_stats)     (AlsLink *self, AlsLinkStats *stats);
   void     (*close)         (AlsLink *self);
+  void     (*widened)       (AlsLink *self); /* (nullable) */
 } AlsLinkClass;
 
 struct _AlsLink
@@ -134,6 +135,8 @@ gboolean als_link_send_frame    (AlsLink *self, AlsLane lane, const uint8_t *dat
 /* FALSE: dropped here, because the link is not ready or over ALS_LINK_QUEUE_US is unsent. */
 gboolean als_link_send_datagram (AlsLink *self, const uint8_t *data, size_t len);
 void     als_link_get_stats     (AlsLink *self, AlsLinkStats *stats);
+/* From the carrier: it may carry much more from now on. */
+void     als_link_widened       (AlsLink *self);
 /* Orderly: what is queued may still leave for a moment; `closed` follows. */
 void     als_link_close         (AlsLink *self);
 void     als_link_free          (AlsLink *self);

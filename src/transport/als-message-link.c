@@ -876,6 +876,15 @@ message_link_get_stats (AlsLink *link, AlsLinkStats *stats)
 }
 
 static void
+message_link_widened (AlsLink *link)
+{
+  AlsMessageLink *self = (AlsMessageLink *) link;
+
+  als_message_window_widened (&self->window);
+  set_pace (self);
+}
+
+static void
 message_link_close (AlsLink *link)
 {
   AlsMessageLink *self = (AlsMessageLink *) link;
@@ -916,6 +925,7 @@ static const AlsLinkClass message_link_class = {
   .send_datagram = message_link_send_datagram,
   .get_stats = message_link_get_stats,
   .close = message_link_close,
+  .widened = message_link_widened,
 };
 
 AlsLink *

@@ -19,6 +19,9 @@
 /* One late message is no queue: the doubling ends when so many of one round trip show it, as in RFC 9406. */
 #define START_SAMPLES 4
 #define SHRINK_QUEUE_US (30 * 1000)
+/* On a path that became wider what is under way stands in the old queue, and what is sent until that is
+ * through is kept behind it, for the sake of the order. */
+#define OLD_QUEUE_ROUNDS 2
 
 /* Of each message in the mean. */
 #define LASTING_SHARE (1 / 16.0)
@@ -184,6 +187,33 @@ grow (AlsMessageWindow *self, int64_t queue_us)
   return self->step_bytes;
 }
 
+/* Is the doubling over? Or did it end for no good reason, a busy machine's perhaps: the window that
+ * showed a queue then shows none now. */
+static void
+judge_start (AlsMessageWindow *self, int64_t grow_queue_us, size_t in_flight, gboolean round)
+{
+  gboolean used = in_flight >= self->limit_bytes / 4 * 3;
+  int64_t least_us = self->round_least_us - min_filter_get (&self->base);
+
+  if (self->n_round_samples < START_SAMPLES)
+    return;
+  if (self->starting && self->n_unjudged == 0 && least_us > grow_queue_us)
+    {
+      self->starting = FALSE;
+      self->ended_at_bytes = self->limit_bytes;
+    }
+  else if (!self->starting && round && used && self->limit_bytes >= self->ended_at_bytes
+           && least_us < NO_QUEUE_US)
+    self->starting = TRUE;
+}
+
+static void
+end_round (AlsMessageWindow *self)
+{
+  start_round (self);
+  self->n_unjudged -= self->n_unjudged > 0;
+}
+
 static void
 adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
 {
@@ -195,11 +225,9 @@ adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
   gboolean used = in_flight_before * 2 >= self->limit_bytes;
   gboolean round = self->acked_bytes >= self->round_end;
 
-  if (self->starting && self->n_round_samples >= START_SAMPLES
-      && self->round_least_us - min_filter_get (&self->base) > grow_queue_us)
-    self->starting = FALSE;
+  judge_start (self, grow_queue_us, in_flight_before, round);
   if (round)
-    start_round (self);
+    end_round (self);
   if (self->starting && used)
     self->limit_bytes += acked;
   else if (round && queue_us > SHRINK_QUEUE_US)
@@ -223,6 +251,14 @@ note_lasting (AlsMessageWindow *self, int64_t lasting_us)
     self->lasting_us = lasting_us;
   else
     self->lasting_us += (lasting_us - self->lasting_us) * LASTING_SHARE;
+}
+
+void
+als_message_window_widened (AlsMessageWindow *self)
+{
+  self->starting = TRUE;
+  self->n_unjudged = OLD_QUEUE_ROUNDS;
+  start_round (self);
 }
 
 void

@@ -32,6 +32,8 @@ typedef struct
   uint64_t round_end;    /* sent_bytes when this round began */
   guint n_round_samples; /* of the round trip, in this round ... */
   int64_t round_least_us; /* ... and the least of them; INT64_MAX: none yet */
+  guint n_unjudged;      /* rounds, with this one, whose queue is an older one */
+  size_t ended_at_bytes; /* the limit at which the doubling ended */
   int64_t srtt_us;       /* 0: unknown */
   double lasting_us;     /* from a byte's leaving to its acknowledgement, which the peer may have kept */
   double carried;        /* bytes a second, last shown while work was waiting; 0: never */
@@ -48,6 +50,8 @@ void     als_message_window_clear         (AlsMessageWindow *self);
 void     als_message_window_set_rtt       (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us);
 void     als_message_window_sent          (AlsMessageWindow *self, size_t len, size_t frame_bytes,
                                            int64_t now_us);
+/* The path below carries more than before: what that is has to be found anew. */
+void     als_message_window_widened       (AlsMessageWindow *self);
 /* Everything has been sent, and more would have been. */
 void     als_message_window_starved       (AlsMessageWindow *self);
 /* TOTAL: bytes the peer received ever; DELAY_US: how long it kept the acknowledgement, -1: too long to

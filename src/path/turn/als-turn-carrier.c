@@ -7,23 +7,32 @@
 
 #include "path/turn/als-turn-carrier.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "base/als-deadline-source.h"
 #include "path/als-stream-carrier.h"
+#include "path/als-stream-socket.h"
 #include "path/turn/als-turn-message.h"
 #include "path/turn/als-turn-records.h"
 
 #define HEADER_BYTES ALS_TURN_RECORD_HEADER_BYTES
 
-/* What one relayed connection moves in a round trip is 64 KiB: more than so much asks for another. */
-#define STRIPE_BYTES (40 * 1024)
-#define WINDOW_US ((int64_t) 250 * 1000)
-/* Between two wishes: connections take a while. */
+/* What one relayed connection moves in a round trip is 64 KiB, and another takes about five to be made,
+ * while what is sent doubles in each at first: so much asks for some more, or for all. */
+#define SOME_BYTES (20 * 1024)
+#define ALL_BYTES (48 * 1024)
+/* What is sent is looked at once in a round trip, within these. */
+#define MIN_WINDOW_US ((int64_t) 25 * 1000)
+#define MAX_WINDOW_US ((int64_t) 250 * 1000)
+/* Before a wish that was not granted is made again. */
 #define WISH_US ((int64_t) 2 * G_USEC_PER_SEC)
+/* Left in a stripe's own queue, where it can no longer take another. */
+#define UNSENT_BYTES (64 * 1024)
 #define PING_US ((int64_t) 1 * G_USEC_PER_SEC)
-/* In a window, below which refusals are no sign of bulk. */
-#define BULK_BYTES (64 * 1024)
+/* In a window, below which refusals are no sign of bulk, and messages stay together. */
+#define BULK_BYTES (16 * 1024)
 #define FIRST_WIDTH 4
 /* From the end of one stream to that of all. */
 #define GRACE_US ((int64_t) 300 * 1000)
@@ -63,9 +72,11 @@ struct _AlsTurnCarrier
   int64_t window_us;           /* its beginning */
   uint64_t window_bytes;
   gboolean was_full;           /* in this window */
+  gboolean is_bulk;            /* since the last one */
   int64_t min_rtt_us;          /* INT64_MAX: not known */
   int64_t ping_us;             /* the last one */
-  int64_t wish_us;             /* the last one */
+  int64_t wish_us;             /* the last one ... */
+  guint wished;                /* ... and for how many streams */
 };
 
 G_DEFINE_FINAL_TYPE (AlsTurnCarrier, als_turn_carrier, ALS_TYPE_CARRIER)
@@ -147,7 +158,7 @@ send_record (AlsTurnCarrier *self, const uint8_t *data, size_t len)
       if (stripe_send (g_ptr_array_index (self->stripes, index), data, len))
         {
           /* Single messages keep to one connection, bulk goes over all. */
-          self->next_stripe = self->window_bytes > BULK_BYTES ? index + 1 : index;
+          self->next_stripe = self->is_bulk ? index + 1 : index;
           return TRUE;
         }
     }
@@ -170,10 +181,10 @@ send_small (Stripe *stripe, AlsTurnRecordType type, uint64_t number)
 static void
 wish (AlsTurnCarrier *self, guint n, int64_t now_us)
 {
-  n = MIN (n, ALS_TURN_MAX_STRIPES);
-  if (n <= self->stripes->len || now_us - self->wish_us < WISH_US)
+  if (n <= self->stripes->len || (n <= self->wished && now_us - self->wish_us < WISH_US))
     return;
   self->wish_us = now_us;
+  self->wished = n;
   g_debug ("turn carrier: %u streams would help", n);
   if (self->can_widen)
     tell (self, n);
@@ -181,23 +192,28 @@ wish (AlsTurnCarrier *self, guint n, int64_t now_us)
     send_small (g_ptr_array_index (self->stripes, 0), ALS_TURN_RECORD_WIDEN, n);
 }
 
-/* At the end of a window: did it carry more than its streams can? */
+static int64_t
+get_window_length (AlsTurnCarrier *self)
+{
+  return CLAMP (self->min_rtt_us, MIN_WINDOW_US, MAX_WINDOW_US);
+}
+
+/* At the end of a window: does it carry more than its streams can, or will it soon? */
 static void
 look_back (AlsTurnCarrier *self, int64_t now_us)
 {
   int64_t took_us = now_us - self->window_us;
-  guint wanted = 1;
+  double in_round_trip;
 
-  if (took_us < WINDOW_US)
+  if (took_us < get_window_length (self))
     return;
-  if (self->min_rtt_us != INT64_MAX)
-    wanted += (guint) MIN (self->window_bytes * (double) self->min_rtt_us / (double) took_us
-                               / STRIPE_BYTES,
-                           ALS_TURN_MAX_STRIPES);
-  if (self->was_full && self->window_bytes > BULK_BYTES)
-    wanted = MAX (wanted, self->stripes->len + 1);
-  if (wanted > self->stripes->len)
-    wish (self, wanted > FIRST_WIDTH ? ALS_TURN_MAX_STRIPES : FIRST_WIDTH, now_us);
+  in_round_trip = self->min_rtt_us == INT64_MAX
+                      ? 0 : self->window_bytes * (double) self->min_rtt_us / (double) took_us;
+  if (in_round_trip > ALL_BYTES || (self->was_full && self->window_bytes > BULK_BYTES))
+    wish (self, ALS_TURN_MAX_STRIPES, now_us);
+  else if (in_round_trip > SOME_BYTES)
+    wish (self, FIRST_WIDTH, now_us);
+  self->is_bulk = self->window_bytes > BULK_BYTES;
   self->window_us = now_us;
   self->window_bytes = 0;
   self->was_full = FALSE;
@@ -383,7 +399,11 @@ add_stripe (AlsTurnCarrier *self, AlsCarrier *carrier)
   /* Nothing is read before somebody listens. */
   if (self->is_listened_to)
     listen_to_stripe (self, stripe);
-  if (self->is_refused && !self->is_over)
+  if (self->is_over)
+    return;
+  if (stripe->index > 0)
+    als_carrier_widened (ALS_CARRIER (self));
+  if (self->is_refused)
     {
       self->is_refused = FALSE;
       als_carrier_writable (ALS_CARRIER (self));
@@ -396,6 +416,7 @@ order_cb (gpointer user_data)
   Order *order = user_data;
   AlsTurnCarrier *self = order->owner;
   g_autoptr (AlsCarrier) carrier = NULL;
+  GSocket *below;
 
   if (order->stream == NULL)
     {
@@ -404,8 +425,11 @@ order_cb (gpointer user_data)
         als_carrier_close (ALS_CARRIER (self));
       return G_SOURCE_REMOVE;
     }
+  below = als_stream_get_socket (order->stream);
   carrier = als_stream_carrier_new (order->stream, ALS_PATH_TURN_TCP, NULL, FALSE, FALSE,
                                     order->early);
+  if (below != NULL)
+    g_socket_set_option (below, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES, NULL);
   if (self->is_over || self->stripes->len == ALS_TURN_MAX_STRIPES)
     als_carrier_close (carrier);
   else

@@ -572,6 +572,61 @@ test_one_late_message_slows_no_start (void)
   g_assert_cmpfloat (share[1], >, 0.8 * share[0]);
 }
 
+/* All messages of some tens of milliseconds are late, as on a busy machine, while a file finds its rate. */
+static void
+test_short_hold_up_ends_no_start (void)
+{
+  double share[2];
+
+  for (guint late = 0; late < 2; late++)
+    {
+      Relay *relay = relay_new_over (ALS_CARRIER_MESSAGES, 100 * MBIT_S, 50 * MS, 0, 0);
+
+      relay_run (relay, S);
+      relay->side[0].feeds_bulk = TRUE;
+      feed (&relay->side[0]);
+      for (guint i = 0; i < 40; i++)
+        {
+          relay_run (relay, 5 * MS);
+          if (late && i > 10)
+            relay->side[0].busy_until_us = relay->now_us + 90 * MS;
+        }
+      relay_run (relay, 1500 * MS);
+      share[late] = relay->side[1].got_bytes[ALS_LANE_BULK] / (1.7 * relay->rate);
+      relay_free (relay);
+    }
+  g_test_message ("of the first 1.7 s: %.0f %%, after a hold-up %.0f %%", share[0] * 100, share[1] * 100);
+  g_assert_cmpfloat (share[1], >, 0.5 * share[0]);
+}
+
+/* Other connections join the first, which was full: what they carry is not found step by step. */
+static void
+test_wider_path_is_used (void)
+{
+  Relay *relay = relay_new (10 * MBIT_S, 50 * MS, 0, 0);
+  uint64_t before;
+
+  relay_run (relay, S);
+  relay->side[0].feeds_bulk = TRUE;
+  feed (&relay->side[0]);
+  relay_run (relay, 3 * S);
+  relay->rate = 80 * MBIT_S;
+  als_link_widened (relay->side[0].link);
+  relay_run (relay, 600 * MS);
+  before = relay->side[1].got_bytes[ALS_LANE_BULK];
+  relay_run (relay, S);
+  g_test_message ("%.0f %% of it", (relay->side[1].got_bytes[ALS_LANE_BULK] - before) * 100 / relay->rate);
+  g_assert_cmpfloat (relay->side[1].got_bytes[ALS_LANE_BULK] - before, >, 0.9 * relay->rate);
+  /* And no queue stays. */
+  relay->side[1].answers = TRUE;
+  relay_run (relay, S);
+  send_stamped (&relay->side[0], ALS_LANE_CONTROL);
+  relay_run (relay, S);
+  g_assert_cmpuint (relay->side[0].round_trips->len, ==, 1);
+  g_assert_cmpint (g_array_index (relay->side[0].round_trips, int64_t, 0), <, 150 * MS);
+  relay_free (relay);
+}
+
 /* A stream below takes what it has room for and then stands still, as TCP does after a loss. */
 static void
 test_stall_is_told (void)
@@ -945,6 +1000,8 @@ main (int argc, char **argv)
   g_test_add_func ("/transport/stream-link/a-stall-below-is-told", test_stall_is_told);
   g_test_add_func ("/transport/message-link/one-late-message-slows-no-start",
                    test_one_late_message_slows_no_start);
+  g_test_add_func ("/transport/message-link/a-short-hold-up-ends-no-start", test_short_hold_up_ends_no_start);
+  g_test_add_func ("/transport/message-link/a-path-that-becomes-wider-is-used", test_wider_path_is_used);
   g_test_add_func ("/transport/stream-link/a-stranger-hears-nothing-and-goes", test_stranger_on_the_port);
   g_test_add_func ("/transport/stream-link/a-broken-record-ends-it", test_broken_record_ends_it);
   g_test_add_func ("/transport/message-link/idle-costs-nothing", test_idle_costs_nothing);

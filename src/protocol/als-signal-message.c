@@ -231,6 +231,9 @@ read_fields (AlsReader *reader, AlsSignalMessage *self)
       self->relay_rate = als_reader_u32 (reader);
       self->relay_backlog = als_reader_u32 (reader);
       self->servers = read_servers (reader);
+      self->foreign_peers = als_reader_left (reader) > 0;
+      if (self->foreign_peers)
+        self->text = als_reader_text (reader, ALS_SIGNAL_MAX_ADDRESS);
       break;
     case ALS_SIGNAL_ERROR:
       /* Codes of a later server are passed on: the text still helps. */
@@ -366,6 +369,8 @@ write_fields (AlsWriter *writer, const AlsSignalMessage *self)
       als_writer_u32 (writer, self->relay_rate);
       als_writer_u32 (writer, self->relay_backlog);
       write_servers (writer, self->servers);
+      if (self->foreign_peers)
+        write_text (writer, self->text, ALS_SIGNAL_MAX_ADDRESS);
       break;
     case ALS_SIGNAL_ERROR:
       als_writer_u16 (writer, self->code);

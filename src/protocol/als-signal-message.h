@@ -33,6 +33,10 @@ G_BEGIN_DECLS
 #define ALS_SIGNAL_MAX_SERVERS 8
 /* A word in HELLO's text, behind the name: who says it takes a list of servers in WELCOME. */
 #define ALS_SIGNAL_TAKES_SERVERS "servers-in-welcome"
+/* Another: who says it takes in PAIRED that the TURN servers let foreign peers in. */
+#define ALS_SIGNAL_TAKES_FOREIGN_PEERS "foreign-peers-in-paired"
+/* Of an address in digits. */
+#define ALS_SIGNAL_MAX_ADDRESS 45
 
 typedef enum
 {
@@ -50,7 +54,8 @@ typedef enum
                                 * servers: public ones, without logins, only for who takes them */
   ALS_SIGNAL_REGISTERED = 33,  /* number, token, keep_s: how long the token keeps the number while away */
   ALS_SIGNAL_WAITING = 34,     /* keep_s: how long the server waits for the other side */
-  ALS_SIGNAL_PAIRED = 35,      /* relay_rate, relay_backlog, servers */
+  ALS_SIGNAL_PAIRED = 35,      /* relay_rate, relay_backlog, servers; where foreign_peers, and only for who takes
+                                * it, text: the address this client comes from, empty if that is not known */
   ALS_SIGNAL_ERROR = 63,       /* code, text */
 } AlsSignalType;
 
@@ -108,6 +113,7 @@ typedef struct
   uint32_t relay_rate;         /* bytes a second, each direction */
   uint32_t relay_backlog;      /* bytes */
   GPtrArray *servers;          /* (element-type AlsIceServer) (nullable) */
+  gboolean foreign_peers;      /* the TURN servers let in who has no allocation there */
   uint16_t code;
   char *text;
 } AlsSignalMessage;

@@ -58,6 +58,8 @@ struct _AlsRendezvousPeer
 {
   gpointer connection;
   char *address;
+  char *origin;               /* (nullable) */
+  gboolean takes_foreign_peers;
   PeerState state;
   gboolean was_paired;
   Registration *registration; /* (nullable) */
@@ -236,6 +238,8 @@ send_paired (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now_us)
   message->relay_rate = self->options.relay_rate;
   message->relay_backlog = self->options.relay_backlog;
   message->servers = self->effects->make_servers (with_turn, self->user_data);
+  message->foreign_peers = self->options.foreign_peers && peer->takes_foreign_peers;
+  message->text = g_strdup (peer->origin);
   send_message (self, peer, message);
 }
 
@@ -452,7 +456,15 @@ als_rendezvous_remove (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now
   detach (self, peer, now_us);
   self->n_peers--;
   g_free (peer->address);
+  g_free (peer->origin);
   g_free (peer);
+}
+
+void
+als_rendezvous_set_origin (AlsRendezvousPeer *peer, const char *address)
+{
+  g_free (peer->origin);
+  peer->origin = g_strdup (address);
 }
 
 /* What peers say. */
@@ -472,6 +484,7 @@ handle_hello (AlsRendezvous *self,
       return;
     }
   set_state (peer, PEER_FREE);
+  peer->takes_foreign_peers = als_signal_hello_has_word (hello->text, ALS_SIGNAL_TAKES_FOREIGN_PEERS);
   welcome = als_signal_message_new (ALS_SIGNAL_WELCOME);
   welcome->version = ALS_SIGNAL_PROTOCOL_VERSION;
   welcome->heartbeat_s = self->options.heartbeat_s;

@@ -52,6 +52,7 @@ typedef struct
   double join_interval_s;   /* ... then one in this time */
   uint32_t turn_burst;      /* the same for TURN logins; none: STUN servers only */
   double turn_interval_s;
+  gboolean foreign_peers;   /* the TURN servers let in who has no allocation there: clients are told */
   uint32_t max_numbers;
 } AlsRendezvousOptions;
 
@@ -66,6 +67,8 @@ void               als_rendezvous_free         (AlsRendezvous *self);
 /* ADDRESS: what limits are counted by. */
 AlsRendezvousPeer *als_rendezvous_add          (AlsRendezvous *self, gpointer connection, const char *address,
                                                 int64_t now_us);
+/* ADDRESS: in digits, where PEER comes from; without this call that is not known. */
+void               als_rendezvous_set_origin   (AlsRendezvousPeer *peer, const char *address);
 /* The connection is gone. */
 void               als_rendezvous_remove       (AlsRendezvous *self, AlsRendezvousPeer *peer, int64_t now_us);
 void               als_rendezvous_receive      (AlsRendezvous *self, AlsRendezvousPeer *peer,

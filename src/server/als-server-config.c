@@ -27,6 +27,7 @@ typedef enum
   KEY_UINT,
   KEY_UINT16,
   KEY_DOUBLE,
+  KEY_BOOLEAN,
   KEY_TEXT,
   KEY_LISTEN,
   KEY_PROXIES,
@@ -71,6 +72,7 @@ static const Key keys[] = {
   { "ice", "turns", KEY_ICE_TURNS },
   { "ice", "turn-secret", KEY_TEXT, AT (turn_secret) },
   { "ice", "turn-ttl", KEY_UINT, AT (turn_ttl_s), 60, 604800 },
+  { "ice", "turn-accepts-foreign-peers", KEY_BOOLEAN, AT (rendezvous.foreign_peers) },
   { "ice", "turn-burst", KEY_UINT, AT (rendezvous.turn_burst), 0, 1000000 },
   { "ice", "turn-interval", KEY_DOUBLE, AT (rendezvous.turn_interval_s), 0.0001, 86400 },
 };
@@ -262,6 +264,15 @@ take_number (AlsServerConfig *self, const Key *key, const char *value, GError **
 }
 
 static gboolean
+take_boolean (AlsServerConfig *self, const Key *key, const char *value, GError **error)
+{
+  gboolean *field = (gboolean *)(void *)((char *)self + key->offset);
+
+  *field = g_str_equal (value, "true");
+  return *field || g_str_equal (value, "false") || fail (error, "neither true nor false");
+}
+
+static gboolean
 take_value (AlsServerConfig *self, const Key *key, const char *value, GError **error)
 {
   char **field = (char **)(void *)((char *)self + key->offset);
@@ -272,6 +283,8 @@ take_value (AlsServerConfig *self, const Key *key, const char *value, GError **e
     case KEY_UINT16:
     case KEY_DOUBLE:
       return take_number (self, key, value, error);
+    case KEY_BOOLEAN:
+      return take_boolean (self, key, value, error);
     case KEY_TEXT:
       if (*value == '\0' || strlen (value) > MAX_SECRET)
         return fail (error, "empty or too long");

@@ -68,6 +68,7 @@ typedef struct
   AlsRendezvousPeer *peer; /* from OPEN on */
   Tls *tls;                /* (nullable) holds on to the credentials in use */
   char *address;           /* (nullable) what it counts under */
+  char *origin;            /* (nullable) all of it */
   gboolean from_proxy;
   gboolean is_dirty;
   gboolean was_heard;
@@ -251,12 +252,15 @@ count (AlsServer *self, const char *address, int change)
     g_hash_table_remove (self->counts, address);
 }
 
-/* (transfer full) ADDRESS */
+/* ADDRESS: (nullable): a proxy that says nothing useful. */
 static void
-set_address (Client *client, char *address)
+set_address (Client *client, GInetAddress *address)
 {
-  client->address = address;
-  count (client->server, address, 1);
+  client->address = address != NULL ? address_key (address) : g_strdup ("proxy");
+  if (address != NULL) /* IPv4 in IPv6 is IPv4 */
+    client->origin = strchr (client->address, '.') != NULL ? g_strdup (client->address)
+                                                           : g_inet_address_to_string (address);
+  count (client->server, client->address, 1);
 }
 
 /* Events of connections. */
@@ -276,10 +280,11 @@ connection_opened (AlsServerConnection *connection, const char *forwarded, gpoin
       if (forwarded != NULL)
         address = g_inet_address_new_from_string (forwarded);
       /* A proxy that says nothing useful is one client, and feels the limits of one. */
-      set_address (client, address != NULL ? address_key (address) : g_strdup ("proxy"));
+      set_address (client, address);
       is_too_fast = !als_address_limits_take (self->connect_limits, client->address, now_us);
     }
   client->peer = als_rendezvous_add (self->rendezvous, client, client->address, now_us);
+  als_rendezvous_set_origin (client->peer, client->origin);
   if (self->stopping)
     als_rendezvous_refuse (self->rendezvous, client->peer, ALS_SIGNAL_CODE_SHUTTING_DOWN,
                            "the server shuts down", now_us);
@@ -404,7 +409,7 @@ lose_patience (Client *client, int64_t now_us)
 /* Clients. */
 
 static void
-client_new (AlsServer *self, int fd, char *address, gboolean from_proxy)
+client_new (AlsServer *self, int fd, GInetAddress *address, gboolean from_proxy)
 {
   Client *client = g_new0 (Client, 1);
   struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
@@ -412,9 +417,7 @@ client_new (AlsServer *self, int fd, char *address, gboolean from_proxy)
   client->server = self;
   client->from_proxy = from_proxy;
   client->close_status = ALS_WEB_SOCKET_NORMAL;
-  if (from_proxy)
-    g_free (address);
-  else
+  if (!from_proxy)
     set_address (client, address);
   if (self->tls != NULL)
     client->tls = g_rc_box_acquire (self->tls);
@@ -454,6 +457,7 @@ client_free (Client *client)
   if (client->address != NULL)
     count (self, client->address, -1);
   g_free (client->address);
+  g_free (client->origin);
   if (client->tls != NULL)
     tls_unref (client->tls);
   g_free (client);
@@ -551,7 +555,7 @@ take_client (AlsServer *self, int fd, const struct sockaddr_storage *from, sockl
       close (fd);
       return;
     }
-  client_new (self, fd, g_steal_pointer (&key), from_proxy);
+  client_new (self, fd, inet, from_proxy);
 }
 
 static void

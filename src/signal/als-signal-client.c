@@ -42,6 +42,8 @@ struct _AlsSignalClient
   gboolean relay_taken;
   GPtrArray *servers;              /* (element-type AlsIceServer) */
   GPtrArray *public_servers;       /* the same, of WELCOME */
+  gboolean foreign_peers;          /* of the last PAIRED ... */
+  char *origin;                    /* (nullable): ... and the address it told us */
 };
 
 G_DEFINE_FINAL_TYPE (AlsSignalClient, als_signal_client, G_TYPE_OBJECT)
@@ -220,6 +222,9 @@ paired (AlsSignalClient *self, const AlsSignalMessage *message)
   als_signal_round_answered (&self->round);
   g_clear_pointer (&self->servers, g_ptr_array_unref);
   self->servers = g_ptr_array_ref (message->servers);
+  self->foreign_peers = message->foreign_peers;
+  g_free (self->origin);
+  self->origin = message->foreign_peers ? g_strdup (message->text) : NULL;
   self->relay_taken = FALSE;
   self->relay = als_relay_carrier_new (self->context, uri != NULL ? g_uri_get_host (uri) : NULL, FALSE,
                                        message->relay_rate, message->relay_backlog, send_relay,
@@ -416,7 +421,7 @@ connected_cb (GObject *object, GAsyncResult *result, gpointer user_data)
   g_signal_connect (self->socket, "message", G_CALLBACK (message_cb), self);
   g_signal_connect (self->socket, "error", G_CALLBACK (error_cb), self);
   g_signal_connect (self->socket, "closed", G_CALLBACK (closed_cb), self);
-  als_signal_talk_open (&self->talk, SOFTWARE_NAME " " ALS_SIGNAL_TAKES_SERVERS,
+  als_signal_talk_open (&self->talk, SOFTWARE_NAME " " ALS_SIGNAL_TAKES_SERVERS " " ALS_SIGNAL_TAKES_FOREIGN_PEERS,
                         g_get_monotonic_time ());
   flush (self);
 }
@@ -586,6 +591,7 @@ als_signal_client_finalize (GObject *object)
   g_strfreev (self->uris);
   g_ptr_array_unref (self->servers);
   g_ptr_array_unref (self->public_servers);
+  g_free (self->origin);
   g_object_unref (self->session);
   g_main_context_unref (self->context);
   G_OBJECT_CLASS (als_signal_client_parent_class)->finalize (object);
@@ -762,6 +768,13 @@ GPtrArray *
 als_signal_client_get_servers (AlsSignalClient *self)
 {
   return self->servers;
+}
+
+gboolean
+als_signal_client_get_foreign_peers (AlsSignalClient *self, const char **origin)
+{
+  *origin = self->origin;
+  return self->foreign_peers;
 }
 
 GPtrArray *

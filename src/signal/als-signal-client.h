@@ -79,6 +79,9 @@ void             als_signal_client_unpair       (AlsSignalClient *self);
 gboolean         als_signal_client_send         (AlsSignalClient *self, GBytes *payload);
 /* (element-type AlsIceServer) (transfer none): of the last PAIRED. */
 GPtrArray       *als_signal_client_get_servers  (AlsSignalClient *self);
+/* The TURN servers of the last PAIRED let in who has no allocation there. *ORIGIN: (nullable): the address
+ * we come from as the rendezvous server sees it, in digits; a stranger's word. */
+gboolean         als_signal_client_get_foreign_peers (AlsSignalClient *self, const char **origin);
 /* (element-type AlsIceServer) (transfer none): those the server tells everybody at its WELCOME, without
  * logins; kept over reconnections, empty before the first WELCOME or where none are told. */
 GPtrArray       *als_signal_client_get_public_servers (AlsSignalClient *self);

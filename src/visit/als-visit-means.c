@@ -20,6 +20,8 @@ struct _AlsVisitMeans
   GPtrArray *servers;         /* (element-type AlsPathServer): of the pairing, then of the settings */
   AlsTurnPool *pool;          /* NULL before the first servers */
   AlsPortMapper *mapper;      /* (nullable) */
+  gboolean foreign_peers;     /* the pairing's TURN servers let in who has no allocation there */
+  char *origin;               /* (nullable): the address we come from, as the rendezvous server told it */
 };
 
 static GPtrArray *
@@ -85,6 +87,7 @@ als_visit_means_free (AlsVisitMeans *self)
   g_clear_object (&self->config.trust);
   g_ptr_array_unref (self->config.servers);
   g_ptr_array_unref (self->servers);
+  g_free (self->origin);
   g_free (self);
 }
 
@@ -115,6 +118,14 @@ als_visit_means_set_servers (AlsVisitMeans *self, GPtrArray *servers)
     start_pool (self);
   else
     als_turn_pool_set_servers (self->pool, self->servers);
+}
+
+void
+als_visit_means_set_foreign_peers (AlsVisitMeans *self, gboolean foreign_peers, const char *origin)
+{
+  self->foreign_peers = foreign_peers;
+  g_free (self->origin);
+  self->origin = g_strdup (origin);
 }
 
 GPtrArray *
@@ -213,7 +224,12 @@ als_visit_means_make_marked_punch (AlsVisitMeans *self, AlsPathMethod method,
 AlsPath *
 als_visit_means_make_path (AlsVisitMeans *self, AlsPathMethod method)
 {
-  AlsTurnPathConfig turn = { .is_inviter = self->config.is_inviter, .pool = self->pool };
+  AlsTurnPathConfig turn = {
+    .is_inviter = self->config.is_inviter,
+    .pool = self->pool,
+    .one_sided = self->foreign_peers,
+    .origin = self->origin,
+  };
 
   switch (method)
     {

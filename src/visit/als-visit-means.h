@@ -41,6 +41,10 @@ void           als_visit_means_free            (AlsVisitMeans *self);
 /* Of a new pairing, before those of the settings; connects to them. SERVERS: (element-type AlsPathServer)
  * (transfer none). */
 void           als_visit_means_set_servers     (AlsVisitMeans *self, GPtrArray *servers);
+/* The pairing's TURN servers let in who has no allocation there. ORIGIN: (nullable): the address we come
+ * from, in digits. For paths made from now on. */
+void           als_visit_means_set_foreign_peers (AlsVisitMeans *self, gboolean foreign_peers,
+                                                  const char *origin);
 /* All of them. (element-type AlsPathServer) (transfer none) */
 GPtrArray     *als_visit_means_get_servers     (AlsVisitMeans *self);
 void           als_visit_means_network_changed (AlsVisitMeans *self);

@@ -312,7 +312,11 @@ void
 als_core_use_pairing (AlsVisitCore *self, AlsCoreVia via)
 {
   g_autoptr (GPtrArray) servers = NULL;
+  const char *origin = NULL;
+  gboolean foreign_peers = via == ALS_VIA_SERVER
+                           && als_signal_client_get_foreign_peers (self->client, &origin);
 
+  als_visit_means_set_foreign_peers (self->means, foreign_peers, origin);
   if (via == ALS_VIA_SERVER)
     servers = make_servers (als_signal_client_get_servers (self->client));
   else

@@ -28,13 +28,15 @@ class Visit:
     """Two new homes with the profiles, LEG_MS away from the servers one way, limited to the paths."""
     n = 0
 
-    def __init__(self, lab, server, inviter, joiner, paths, leg_ms=10, **options):
+    def __init__(self, lab, server, inviter, joiner, paths, leg_ms=10, prepare=None, **options):
         Visit.n += 1
         self.lab, self.homes, self.clis = lab, [], []
         self.folder = lab.make_folder(f"got-{Visit.n}")
         try:
             for role, profile in (("i", inviter), ("j", joiner)):
                 self.homes.append(lab.home(f"{role}{Visit.n}", profile, delay=leg_ms, **options))
+            if prepare is not None:
+                prepare(self.homes)
             more = ("--commands", "--paths", paths)
             self.sender = Cli(lab, server, "send", *more, host=self.homes[0].name)
             self.clis.append(self.sender)
@@ -145,6 +147,57 @@ def server_dies(lab, server):
         visit.close()
 
 
+class Unreached:
+    """HOST reaches no TURN server, but for the addresses that they relay from."""
+    RULES = ("add table inet unreached; "
+             "add chain inet unreached out {{ type filter hook output priority 0; }}; "
+             "add rule inet unreached out ip daddr {{ {ipv4} }} meta l4proto {{ tcp, udp }} "
+             "th dport {{ 443, 444, 3478, 3479 }} drop; ")
+
+    def __init__(self, lab, host):
+        labs.run(*lab.on(host), "nft", self.RULES.format(ipv4=f"{netlab.TURN}, {netlab.TURN_2}"))
+
+
+def one_sided(which, expected):
+    """
+        a ── NAT ──┬── coturn (3478, 443, relay ports)
+                   │     ╎ relay ports only
+        b ── NAT ──┴─────┘
+
+    WHICH of the two (0: the inviter) reaches no TURN server and connects plainly to what the other
+    has been given there. EXPECTED: what they end on; nothing but the rendezvous server where the
+    operator has not said that coturn lets foreign peers in."""
+    def scenario(lab, server):
+        visit = Visit(lab, server, "port-restricted", "port-restricted", "turn-tcp,signal-relay",
+                      prepare=lambda homes: Unreached(lab, homes[which].name))
+        try:
+            if expected == "signal-relay":
+                visit.wait_for("signal-relay")
+                for cli in visit.clis:
+                    cli.wait("attempts", 30, **{"turn-tcp": "failed"})
+            took = visit.wait_for(expected, 30)
+            seconds = visit.send(2 * MIB)
+            check(visit.kinds() == (expected, expected), f"it ended on {visit.kinds()}")
+            visit.stop()
+            return f"{expected} after {took:.1f} s, 2 MiB in {seconds:.1f} s"
+        finally:
+            visit.close()
+    return scenario
+
+
+def with_foreign_peers(scenario):
+    """SCENARIO with a rendezvous server whose operator has said so."""
+    def wrapped(lab, server):
+        server.stop()
+        other = netlab.Signald(lab, foreign_peers=True)
+        try:
+            return scenario(lab, other)
+        finally:
+            other.stop()
+            netlab.Signald.__init__(server, lab)
+    return wrapped
+
+
 SCENARIOS = [
     ("turn-udp between two hard NATs", relayed("turn-udp", "symmetric-random", "symmetric-random")),
     ("turn-udp between two easy ones, for whoever wants it", relayed("turn-udp", "port-restricted", "full-cone")),
@@ -159,6 +212,9 @@ SCENARIOS = [
     ("turn-tcp between IPv4 and IPv6", relayed("turn-tcp", "udp-blocked", "ipv6-only")),
     ("turn-tcp carries bulk over several connections", striped),
     ("a TURN server dies and the session does not", server_dies),
+    ("the joiner reaches no TURN server and comes plainly", with_foreign_peers(one_sided(1, "turn-tcp"))),
+    ("the inviter reaches no TURN server and comes plainly", with_foreign_peers(one_sided(0, "turn-tcp"))),
+    ("nobody comes plainly where nobody said that it may", one_sided(1, "signal-relay")),
 ]
 
 

@@ -394,15 +394,16 @@ class Signald:
     """alongside-signald with TLS on port 443, of both IP versions."""
     uri = "wss://signal.test"
 
-    def __init__(self, lab, turn=True, more=""):
+    def __init__(self, lab, turn=True, more="", foreign_peers=False):
         self.lab = lab
+        foreign = "turn-accepts-foreign-peers=true\n" if foreign_peers else ""
         ice = f"""[ice]
 stun={TURN}:3478;{TURN_2}:3478;[{TURN_6}]:3478
 turn={TURN}:3478;[{TURN_6}]:3478
 turns=turn.test:443
 turn-secret={TURN_SECRET}
 turn-burst=100000
-""" if turn else ""
+{foreign}""" if turn else ""
         self.config = lab.path("signald.conf")
         with open(self.config, "w", encoding="utf-8") as out:
             out.write(f"[server]\nlisten={SIGNAL}:443;[{SIGNAL_6}]:443\n"

@@ -95,6 +95,7 @@ struct _AlsTurnPath
 
   gboolean is_inviter;
   gboolean one_sided;
+  AlsStunAddress origin;      /* NONE: not known */
   gboolean is_started;
   gboolean is_settled;
   AlsTurnPool *pool;
@@ -298,6 +299,10 @@ make_offer (AlsTurnPath *self, AlsTurnOffer *offer)
       if (!has_address (offer->public, offer->n_public, mapped))
         offer->public[offer->n_public++] = *mapped;
     }
+  if (self->one_sided && self->origin.family != ALS_STUN_FAMILY_NONE
+      && offer->n_public < ALS_TURN_MAX_OFFERED
+      && !has_address (offer->public, offer->n_public, &self->origin))
+    offer->public[offer->n_public++] = self->origin;
   /* The joiner's addresses are all known only once the inviter's are. */
   offer->is_final = als_turn_pool_is_settled (self->pool) && !is_waiting
                     && !has_allocating_extra (self)
@@ -1247,6 +1252,9 @@ als_turn_path_new (const AlsTurnPathConfig *config)
 
   self->is_inviter = config->is_inviter;
   self->one_sided = config->one_sided;
+  /* Permissions have no ports; any will do. */
+  if (config->origin != NULL)
+    als_stun_address_parse (&self->origin, config->origin, 9);
   self->pool = g_object_ref (config->pool);
   return ALS_PATH (self);
 }

@@ -22,6 +22,8 @@ typedef struct
   AlsTurnPool *pool;         /* a reference is taken */
   gboolean one_sided;        /* the operator's TURN server lets foreign peers in: a side without an
                               * allocation connects plainly to the other's relayed address */
+  const char *origin;        /* (nullable): in digits, where we come from as others see us: who reaches no
+                              * server is told by none */
 } AlsTurnPathConfig;
 
 AlsPath *als_turn_path_new (const AlsTurnPathConfig *config);

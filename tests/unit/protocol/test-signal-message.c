@@ -75,6 +75,8 @@ sample (AlsSignalType type)
                        ice_server (ALS_ICE_SERVER_STUN, "stun.example", 3478, NULL, NULL));
       g_ptr_array_add (message->servers,
                        ice_server (ALS_ICE_SERVER_TURNS, "192.0.2.1", 443, "17:a", "c2VjcmV0"));
+      message->foreign_peers = TRUE;
+      message->text = g_strdup ("2001:db8::7");
       break;
     case ALS_SIGNAL_ERROR:
       message->code = ALS_SIGNAL_CODE_BUSY;
@@ -203,6 +205,17 @@ test_servers (void)
   g_assert_cmpuint (server->port, ==, 443);
   g_assert_cmpstr (server->username, ==, "17:a");
   g_assert_cmpstr (server->credential, ==, "c2VjcmV0");
+  g_assert_true (out->foreign_peers);
+  g_assert_cmpstr (out->text, ==, "2001:db8::7");
+
+  /* Who does not say that it takes it gets nothing of it. */
+  in->foreign_peers = FALSE;
+  g_clear_pointer (&bytes, g_bytes_unref);
+  bytes = als_signal_message_encode (in);
+  g_clear_pointer (&out, als_signal_message_free);
+  out = decode (bytes, NULL);
+  g_assert_false (out->foreign_peers);
+  g_assert_null (out->text);
 
   while (in->servers->len < ALS_SIGNAL_MAX_SERVERS)
     g_ptr_array_add (in->servers, ice_server (ALS_ICE_SERVER_TURN, "a", 1, NULL, NULL));

@@ -292,6 +292,43 @@ make_pair (World *world, Connection *inviter, Connection *joiner)
   return number;
 }
 
+/* Told where the operator says so, to who takes it, with the address that it comes from. */
+static void
+test_foreign_peers (void)
+{
+  static const char *const words[] = { "app", "app " ALS_SIGNAL_TAKES_FOREIGN_PEERS };
+
+  for (guint i = 0; i < 4; i++)
+    {
+      gboolean is_said = i % 2 == 1, is_taken = i / 2 == 1;
+      g_autoptr (AlsSignalMessage) hello = als_signal_message_new (ALS_SIGNAL_HELLO);
+      g_autoptr (AlsSignalMessage) paired = NULL;
+      AlsRendezvousOptions options;
+      Connection inviter, joiner;
+      World world;
+      uint32_t number;
+
+      als_rendezvous_options_init (&options);
+      options.foreign_peers = is_said;
+      world_init (&world, &options);
+      greet (&inviter, &world, "10.0.0.1");
+      number = say_register (&inviter, NULL, FALSE);
+      attach (&joiner, &world, "2001:db8");
+      als_rendezvous_set_origin (joiner.peer, "2001:db8::7");
+      hello->version = ALS_SIGNAL_PROTOCOL_VERSION;
+      hello->text = g_strdup (words[is_taken]);
+      say (&joiner, hello);
+      expect (&joiner, ALS_SIGNAL_WELCOME);
+      say_join (&joiner, number);
+      paired = hear (&joiner, ALS_SIGNAL_PAIRED);
+      g_assert_cmpint (paired->foreign_peers, ==, is_said && is_taken);
+      g_assert_cmpstr (paired->text, ==, is_said && is_taken ? "2001:db8::7" : NULL);
+      lose (&joiner);
+      lose (&inviter);
+      world_clear (&world);
+    }
+}
+
 static void
 test_join (void)
 {
@@ -1159,6 +1196,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, func) g_test_add_func ("/server/rendezvous/" name, func)
+  ADD ("foreign-peers-are-told-of-where-said", test_foreign_peers);
   ADD ("join-by-number-pairs-both", test_join);
   ADD ("numbers-are-fair-and-differ", test_numbers_differ);
   ADD ("number-somebody-waits-for-is-not-drawn", test_awaited_number_is_not_drawn);

@@ -76,6 +76,8 @@ test_errors (void)
     { "[server]\ntrusted-proxies=10.0.0.0/33\n",
       "conf: line 2: [server] trusted-proxies: not an address or ADDRESS/BITS" },
     { "[server]\ntls-key=\n", "conf: line 2: [server] tls-key: empty or too long" },
+    { "[ice]\nturn-accepts-foreign-peers=yes\n",
+      "conf: line 2: [ice] turn-accepts-foreign-peers: neither true nor false" },
     { "[ice]\nstun=stun.example\n", "conf: line 2: [ice] stun: not HOST:PORT" },
     { "[ice]\nstun=stun.example:0\n", "conf: line 2: [ice] stun: not HOST:PORT" },
     { "[ice]\nstun=stun:stun.example:3478\n", "conf: line 2: [ice] stun: not HOST:PORT" },
@@ -172,6 +174,17 @@ test_example (void)
 }
 
 static void
+test_foreign_peers (void)
+{
+  static const char text[] = "[ice]\nturn-accepts-foreign-peers=true\n";
+  g_autoptr (AlsServerConfig) config = als_server_config_new ();
+
+  g_assert_false (config->rendezvous.foreign_peers);
+  g_assert_true (als_server_config_load_data (config, "conf", text, strlen (text), NULL));
+  g_assert_true (config->rendezvous.foreign_peers);
+}
+
+static void
 test_ice_list (void)
 {
   g_autoptr (AlsServerConfig) config = als_server_config_new ();
@@ -213,6 +226,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/server/config/foreign-peers-are-let-in-only-where-it-says-so", test_foreign_peers);
   g_test_add_func ("/server/config/takes-every-kind-of-value", test_all_keys);
   g_test_add_func ("/server/config/errors-name-file-line-and-key", test_errors);
   g_test_add_func ("/server/config/errors-quote-no-secret", test_no_quotes);

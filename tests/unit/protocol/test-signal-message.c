@@ -75,8 +75,6 @@ sample (AlsSignalType type)
                        ice_server (ALS_ICE_SERVER_STUN, "stun.example", 3478, NULL, NULL));
       g_ptr_array_add (message->servers,
                        ice_server (ALS_ICE_SERVER_TURNS, "192.0.2.1", 443, "17:a", "c2VjcmV0"));
-      message->foreign_peers = TRUE;
-      message->text = g_strdup ("2001:db8::7");
       break;
     case ALS_SIGNAL_ERROR:
       message->code = ALS_SIGNAL_CODE_BUSY;
@@ -190,9 +188,14 @@ static void
 test_servers (void)
 {
   g_autoptr (AlsSignalMessage) in = sample (ALS_SIGNAL_PAIRED);
-  g_autoptr (GBytes) bytes = als_signal_message_encode (in);
-  g_autoptr (AlsSignalMessage) out = decode (bytes, NULL);
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (AlsSignalMessage) out = NULL;
   const AlsIceServer *server;
+
+  in->foreign_peers = TRUE;
+  in->text = g_strdup ("2001:db8::7");
+  bytes = als_signal_message_encode (in);
+  out = decode (bytes, NULL);
 
   g_assert_cmpuint (out->servers->len, ==, 2);
   server = g_ptr_array_index (out->servers, 0);

@@ -9,6 +9,7 @@
 
 #include "base/als-deadline-source.h"
 #include "base/als-mailbox.h"
+#include "media/als-media-talk.h"
 #include "media/als-rtp-reorder.h"
 #include "media/als-video-decoder.h"
 
@@ -31,9 +32,7 @@ struct _AlsScreenReceiver
 {
   GObject parent;
 
-  AlsChannel *channel;         /* (nullable) borrowed; NULL: closed or stopped */
-  AlsMediaStream stream;
-  GByteArray *unsent;          /* messages that the channel had no room for */
+  AlsMediaTalk talk;
   GSource *timer;
   AlsMailbox *mailbox;         /* the decoder's failures: GError */
   gboolean stopped;
@@ -62,27 +61,11 @@ G_DEFINE_FINAL_TYPE (AlsScreenReceiver, als_screen_receiver, G_TYPE_OBJECT)
 static void schedule (AlsScreenReceiver *self);
 
 static void
-flush_unsent (AlsScreenReceiver *self)
-{
-  size_t taken;
-
-  if (self->channel == NULL || self->unsent->len == 0)
-    return;
-  taken = als_channel_write (self->channel, self->unsent->data, self->unsent->len);
-  g_byte_array_remove_range (self->unsent, 0, (guint) taken);
-}
-
-static void
 send_message (AlsScreenReceiver *self, const AlsMediaMessage *message)
 {
-  g_autoptr (GBytes) bytes = als_media_message_encode (message);
-
   /* A channel that takes nothing is repaired by a key frame later, not by a pile of requests. */
-  if (bytes == NULL || self->channel == NULL || self->unsent->len > 4 * ALS_MEDIA_MAX_MESSAGE)
-    return;
-  g_byte_array_append (self->unsent, g_bytes_get_data (bytes, NULL),
-                       (guint) g_bytes_get_size (bytes));
-  flush_unsent (self);
+  if (!als_media_talk_is_full (&self->talk))
+    als_media_talk_send (&self->talk, message);
 }
 
 static int64_t
@@ -90,8 +73,8 @@ get_rtt_us (AlsScreenReceiver *self)
 {
   AlsSessionStats stats = { 0 };
 
-  if (self->channel != NULL)
-    als_session_get_stats (als_channel_get_session (self->channel), &stats);
+  if (self->talk.channel != NULL)
+    als_session_get_stats (als_channel_get_session (self->talk.channel), &stats);
   return CLAMP (stats.rtt_us, 0, G_USEC_PER_SEC);
 }
 
@@ -346,7 +329,7 @@ received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointer user
   AlsMediaMessage message;
   size_t all = len;
 
-  while (als_media_stream_next (&self->stream, &data, &len, &message, &error))
+  while (als_media_stream_next (&self->talk.stream, &data, &len, &message, &error))
     handle_message (self, &message);
   als_channel_consume (channel, all);
   if (error != NULL)
@@ -361,7 +344,9 @@ received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointer user
 static void
 writable_cb (AlsChannel *channel, gpointer user_data)
 {
-  flush_unsent (user_data);
+  AlsScreenReceiver *self = user_data;
+
+  als_media_talk_flush (&self->talk);
 }
 
 static void
@@ -375,30 +360,10 @@ closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
 {
   AlsScreenReceiver *self = user_data;
 
-  self->channel = NULL;
+  self->talk.channel = NULL;
 }
 
 static const AlsChannelEvents channel_events = { received_cb, writable_cb, finished_cb, closed_cb };
-
-static void
-ignore_received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointer user_data)
-{
-  als_channel_consume (channel, len);
-}
-
-static void
-ignore_cb (AlsChannel *channel, gpointer user_data)
-{
-}
-
-static void
-ignore_closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
-{
-}
-
-/* For a channel that outlives us. */
-static const AlsChannelEvents no_events
-    = { ignore_received_cb, ignore_cb, ignore_cb, ignore_closed_cb };
 
 AlsScreenReceiver *
 als_screen_receiver_new (AlsChannel *channel)
@@ -410,7 +375,7 @@ als_screen_receiver_new (AlsChannel *channel)
   self->timer = als_deadline_source_new (context, "screen receiver", timer_cb, self);
   self->mailbox = als_mailbox_new (context, "video decoder", failures_cb, self,
                                    (GDestroyNotify) g_error_free);
-  self->channel = channel;
+  self->talk.channel = channel;
   als_channel_set_events (channel, &channel_events, self);
   send_message (self, &caps);
   return self;
@@ -528,17 +493,9 @@ als_screen_receiver_get_n_frames (AlsScreenReceiver *self)
 void
 als_screen_receiver_stop (AlsScreenReceiver *self)
 {
-  AlsMediaMessage stop = { .type = ALS_MEDIA_STOP };
-
   if (self->stopped)
     return;
-  if (self->channel != NULL)
-    {
-      send_message (self, &stop);
-      als_channel_set_events (self->channel, &no_events, NULL);
-      als_channel_finish (self->channel);
-      self->channel = NULL;
-    }
+  als_media_talk_end (&self->talk);
   self->stopped = TRUE;
   als_mailbox_close (self->mailbox);
   drop_decoder (self);
@@ -558,7 +515,7 @@ als_screen_receiver_finalize (GObject *object)
   g_clear_pointer (&self->timer, g_source_unref);
   g_clear_pointer (&self->mailbox, als_mailbox_unref);
   g_ptr_array_unref (self->early);
-  g_byte_array_unref (self->unsent);
+  als_media_talk_clear (&self->talk);
   als_pixel_pool_unref (self->pool);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (als_screen_receiver_parent_class)->finalize (object);
@@ -573,7 +530,6 @@ als_screen_receiver_class_init (AlsScreenReceiverClass *klass)
 static void
 als_screen_receiver_init (AlsScreenReceiver *self)
 {
-  self->unsent = g_byte_array_new ();
   self->early = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   self->pool = als_pixel_pool_new ();
   g_mutex_init (&self->lock);

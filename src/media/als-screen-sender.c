@@ -9,6 +9,7 @@
 
 #include "base/als-deadline-source.h"
 #include "media/als-media-rate.h"
+#include "media/als-media-talk.h"
 #include "media/als-rtp.h"
 #include "media/als-screen-capture.h"
 #include "media/als-video-encoder.h"
@@ -46,9 +47,7 @@ struct _AlsScreenSender
   GObject parent;
 
   AlsSession *session;         /* borrowed */
-  AlsChannel *channel;         /* (nullable) borrowed; NULL: closed or stopped */
-  AlsMediaStream stream;
-  GByteArray *unsent;          /* messages that the channel had no room for */
+  AlsMediaTalk talk;
   GSource *timer;
   gboolean stopped;
 
@@ -102,29 +101,6 @@ fail (AlsScreenSender *self, const GError *error)
   g_message ("The screen is not shared any more: %s", error->message);
   als_screen_sender_stop (self);
   g_signal_emit (self, signals[SIGNAL_FAILED], 0, error);
-}
-
-static void
-flush_unsent (AlsScreenSender *self)
-{
-  size_t taken;
-
-  if (self->channel == NULL || self->unsent->len == 0)
-    return;
-  taken = als_channel_write (self->channel, self->unsent->data, self->unsent->len);
-  g_byte_array_remove_range (self->unsent, 0, (guint) taken);
-}
-
-static void
-send_message (AlsScreenSender *self, const AlsMediaMessage *message)
-{
-  g_autoptr (GBytes) bytes = als_media_message_encode (message);
-
-  if (bytes == NULL || self->channel == NULL)
-    return;
-  g_byte_array_append (self->unsent, g_bytes_get_data (bytes, NULL),
-                       (guint) g_bytes_get_size (bytes));
-  flush_unsent (self);
 }
 
 /* --- packets ------------------------------------------------------------ */
@@ -332,7 +308,7 @@ ensure_encoder (AlsScreenSender *self, int64_t now_us, GError **error)
       format.codec = als_media_get_encoder_codec (self->encoder_name);
       format.width = (uint16_t) self->width;
       format.height = (uint16_t) self->height;
-      send_message (self, &format);
+      als_media_talk_send (&self->talk, &format);
       /* It begins with one. */
       self->key_wanted = FALSE;
       self->key_us = now_us;
@@ -470,7 +446,7 @@ work (AlsScreenSender *self, int64_t now_us)
                                .next_seq = self->next_seq };
 
       self->mark_us = 0;
-      send_message (self, &mark);
+      als_media_talk_send (&self->talk, &mark);
     }
   if (self->retry_us != 0)
     return self->retry_us;
@@ -552,7 +528,7 @@ received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointer user
   AlsMediaMessage message;
   size_t all = len;
 
-  while (!self->stopped && als_media_stream_next (&self->stream, &data, &len, &message, &error))
+  while (!self->stopped && als_media_stream_next (&self->talk.stream, &data, &len, &message, &error))
     handle_message (self, &message);
   als_channel_consume (channel, all);
   if (error != NULL)
@@ -569,7 +545,9 @@ received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointer user
 static void
 writable_cb (AlsChannel *channel, gpointer user_data)
 {
-  flush_unsent (user_data);
+  AlsScreenSender *self = user_data;
+
+  als_media_talk_flush (&self->talk);
 }
 
 static void
@@ -583,31 +561,11 @@ closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
 {
   AlsScreenSender *self = user_data;
 
-  self->channel = NULL;
+  self->talk.channel = NULL;
   als_screen_sender_stop (self);
 }
 
 static const AlsChannelEvents channel_events = { received_cb, writable_cb, finished_cb, closed_cb };
-
-static void
-ignore_received_cb (AlsChannel *channel, const uint8_t *data, size_t len, gpointer user_data)
-{
-  als_channel_consume (channel, len);
-}
-
-static void
-ignore_cb (AlsChannel *channel, gpointer user_data)
-{
-}
-
-static void
-ignore_closed_cb (AlsChannel *channel, guint32 code, gpointer user_data)
-{
-}
-
-/* For a channel that outlives us. */
-static const AlsChannelEvents no_events
-    = { ignore_received_cb, ignore_cb, ignore_cb, ignore_closed_cb };
 
 /* --- life --------------------------------------------------------------- */
 
@@ -638,14 +596,14 @@ als_screen_sender_new_with_source (AlsSession *session, AlsScreenSource *source,
   self->capture = als_screen_capture_new (g_steal_pointer (&owned), &capture_events, self, error);
   if (self->capture == NULL)
     return NULL;
-  self->channel = als_session_open_channel (session, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
-  if (self->channel == NULL)
+  self->talk.channel = als_session_open_channel (session, ALS_CHANNEL_MEDIA, ALS_LANE_CONTROL);
+  if (self->talk.channel == NULL)
     {
       g_set_error_literal (error, ALS_MEDIA_ERROR, ALS_MEDIA_ERROR_CAPTURE,
                            "The session is over");
       return NULL;
     }
-  als_channel_set_events (self->channel, &channel_events, self);
+  als_channel_set_events (self->talk.channel, &channel_events, self);
   self->timer = als_deadline_source_new (g_main_context_get_thread_default (), "screen sender",
                                          timer_cb, self);
   als_deadline_source_set (self->timer, 0);
@@ -679,8 +637,6 @@ als_screen_sender_path_changed (AlsScreenSender *self)
 void
 als_screen_sender_stop (AlsScreenSender *self)
 {
-  AlsMediaMessage stop = { .type = ALS_MEDIA_STOP };
-
   if (self->stopped)
     return;
   self->stopped = TRUE;
@@ -689,13 +645,7 @@ als_screen_sender_stop (AlsScreenSender *self)
   g_clear_pointer (&self->shot, als_screen_shot_free);
   if (self->timer != NULL)
     g_source_destroy (self->timer);
-  if (self->channel != NULL)
-    {
-      send_message (self, &stop);
-      als_channel_set_events (self->channel, &no_events, NULL);
-      als_channel_finish (self->channel);
-      self->channel = NULL;
-    }
+  als_media_talk_end (&self->talk);
 }
 
 const char *
@@ -719,7 +669,7 @@ als_screen_sender_finalize (GObject *object)
 
   als_screen_sender_stop (self);
   g_clear_pointer (&self->timer, g_source_unref);
-  g_byte_array_unref (self->unsent);
+  als_media_talk_clear (&self->talk);
   G_OBJECT_CLASS (als_screen_sender_parent_class)->finalize (object);
 }
 
@@ -735,7 +685,6 @@ als_screen_sender_class_init (AlsScreenSenderClass *klass)
 static void
 als_screen_sender_init (AlsScreenSender *self)
 {
-  self->unsent = g_byte_array_new ();
   self->retry_after_us = RETRY_FIRST_US;
   g_queue_init (&self->queue);
 }

@@ -65,12 +65,13 @@ changed_cb (AlsEntryRow *self)
   g_signal_emit (self, signals[CHANGED], 0);
 }
 
+/* The field has its name from the label. */
 static void
 title_cb (AlsEntryRow *self)
 {
   const char *title = adw_preferences_row_get_title (ADW_PREFERENCES_ROW (self));
 
-  gtk_accessible_update_property (GTK_ACCESSIBLE (self->entry), GTK_ACCESSIBLE_PROPERTY_LABEL, title, -1);
+  gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_LABEL, title, -1);
 }
 
 const char *

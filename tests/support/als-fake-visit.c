@@ -296,6 +296,7 @@ struct _AlsVisit
   GStrv ice_servers;
   guint local_port;
   gboolean no_port_mapping;
+  gboolean no_lan;
 };
 
 G_DEFINE_FINAL_TYPE (AlsVisit, als_visit, G_TYPE_OBJECT)
@@ -369,6 +370,7 @@ als_visit_new (const AlsVisitConfig *config)
   self->ice_servers = g_strdupv ((GStrv) config->ice_servers);
   self->local_port = config->local_port;
   self->no_port_mapping = config->no_port_mapping;
+  self->no_lan = config->no_lan;
   self->reach = config->servers != NULL && config->servers[0] != NULL ? ALS_VISIT_REACH_ANYWHERE
                 : config->listen                                      ? ALS_VISIT_REACH_NETWORK
                                                                       : ALS_VISIT_REACH_MACHINE;
@@ -670,6 +672,12 @@ const char *
 als_fake_visit_get_digits (AlsVisit *self)
 {
   return self->digits;
+}
+
+gboolean
+als_fake_visit_get_no_lan (AlsVisit *self)
+{
+  return self->no_lan;
 }
 
 const char *const *

@@ -60,5 +60,6 @@ guint       als_fake_visit_get_kinds   (AlsVisit *self);
 const char *als_fake_visit_get_pasted  (AlsVisit *self);  /* nullable */
 const char *als_fake_visit_get_digits  (AlsVisit *self);  /* nullable */
 const char *const *als_fake_visit_get_ice_servers (AlsVisit *self);
+gboolean    als_fake_visit_get_no_lan  (AlsVisit *self);
 
 G_END_DECLS

@@ -39,7 +39,8 @@ EXPECTED = {
     "end-server": [("push button", "Try Again"), ("push button", "Copy Details")],
 }
 # State: the name of what has the keyboard when it appears.
-FOCUSED = {"start": "Code of the other person", "consent": "Decline", "offer": "Decline"}
+FOCUSED = {"preferences": "Name Shown to the Other Person", "connection": "Copy Report",
+           "start": "Code of the other person", "consent": "Decline", "offer": "Decline"}
 
 
 def children(node):

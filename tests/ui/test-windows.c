@@ -875,6 +875,32 @@ test_invitation_that_fails_says_why (void)
 }
 
 static void
+test_wrong_digits_lead_to_a_new_invitation (void)
+{
+  AlsWindow *window = open_window ();
+  g_autoptr (AlsVisit) visit = NULL;
+  GtkWindow *dialog;
+
+  enter_state (window, "invitation-made");
+  visit = g_object_ref (als_window_get_invite (window));
+  dialog = als_ui_top_window (window);
+  als_fake_visit_end (visit, ALS_VISIT_ERROR_WRONG_CODE);
+  settle ();
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL,
+                        "The six digits were typed wrong, so this invitation is over: nobody shall guess them. Make a "
+                        "new one."));
+  press (dialog, "Start Again");
+  g_assert_false (shows (dialog, GTK_TYPE_BUTTON, "Start Again"));
+  press (dialog, "Make an Invitation");
+  g_assert_true (als_window_get_invite (window) != visit);
+  als_fake_visit_set_invitation (als_window_get_invite (window), "123456");
+  als_fake_visit_set_state (als_window_get_invite (window), ALS_VISIT_CODE_READY);
+  settle ();
+  g_assert_true (shows (dialog, GTK_TYPE_LABEL, "123 456"));
+  close_window (window);
+}
+
+static void
 test_closed_invitation_gives_a_code_again (void)
 {
   AlsWindow *window = open_window ();
@@ -888,6 +914,45 @@ test_closed_invitation_gives_a_code_again (void)
   g_assert_cmpint (als_visit_get_state (visit), ==, ALS_VISIT_ENDED);
   g_assert_cmpstr (get_page (window), ==, "start");
   g_assert_true (shows (GTK_WINDOW (window), GTK_TYPE_LABEL, ALS_FAKE_CODE));
+  close_window (window);
+}
+
+/* Route: only what a person would call another way. */
+static void
+test_moves_between_relay_and_direct_are_told (void)
+{
+  AlsWindow *window = open_window ();
+  AlsVisit *visit;
+
+  enter_state (window, "viewing");
+  visit = als_window_get_join (window);
+  als_fake_visit_set_path (visit, ALS_PATH_SIGNAL_RELAY, NULL, 30000);
+  als_fake_visit_set_path (visit, ALS_PATH_TURN_TCP, NULL, 30000);
+  settle ();
+  g_assert_false (shows (GTK_WINDOW (window), GTK_TYPE_LABEL, "Now straight to the other computer"));
+  als_fake_visit_set_path (visit, ALS_PATH_DIRECT_UDP, "192.0.2.1:1", 20000);
+  settle ();
+  g_assert_true (shows (GTK_WINDOW (window), GTK_TYPE_LABEL, "Now straight to the other computer"));
+  als_fake_visit_set_path (visit, ALS_PATH_DIRECT_TCP, "192.0.2.1:1", 20000);
+  als_fake_visit_set_path (visit, ALS_PATH_NONE, NULL, 0);
+  als_fake_visit_set_path (visit, ALS_PATH_TURN_UDP, NULL, 20000);
+  while (!shows (GTK_WINDOW (window), GTK_TYPE_LABEL, "Now through a relay; nothing was lost"))
+    g_main_context_iteration (NULL, TRUE);
+  close_window (window);
+}
+
+static void
+test_search_on_the_network_can_be_switched_off (void)
+{
+  GSettings *settings = als_application_get_settings (app);
+  AlsWindow *window = open_window ();
+
+  g_assert_false (als_fake_visit_get_no_lan (als_window_get_invite (window)));
+  g_settings_set_boolean (settings, "lan-search", FALSE);
+  settle ();
+  /* The code on show was made anew. */
+  g_assert_true (als_fake_visit_get_no_lan (als_window_get_invite (window)));
+  g_settings_reset (settings, "lan-search");
   close_window (window);
 }
 
@@ -1129,6 +1194,9 @@ main (int argc, char *argv[])
   g_test_add_func ("/ui/invitation/goes-step-by-step", test_invitation_goes_step_by_step);
   g_test_add_func ("/ui/invitation/is-answered-step-by-step", test_invitation_is_answered_step_by_step);
   g_test_add_func ("/ui/invitation/that-fails-says-why", test_invitation_that_fails_says_why);
+  g_test_add_func ("/ui/invitation/wrong-digits-lead-to-a-new-one", test_wrong_digits_lead_to_a_new_invitation);
+  g_test_add_func ("/ui/session/moves-between-relay-and-direct-are-told", test_moves_between_relay_and_direct_are_told);
+  g_test_add_func ("/ui/settings/search-on-the-network-can-be-switched-off", test_search_on_the_network_can_be_switched_off);
   g_test_add_func ("/ui/invitation/closed-one-gives-a-code-again", test_closed_invitation_gives_a_code_again);
   g_test_add_func ("/ui/settings/ice-servers-are-checked-and-used", test_ice_servers_are_checked_and_used);
   g_test_add_func ("/ui/settings/server-addresses", test_server_addresses);

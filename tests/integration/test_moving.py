@@ -21,9 +21,9 @@ DIRECT = ("direct-udp", "direct-tcp")
 BUSY_S, IDLE_S = 2.0, 5.0
 # What the events of a loaded machine may come late; the idle mark has room for it.
 SLACK_S = 0.2
-# How long a file may stand still. A death is noticed, they meet again, and progress is told once a second: 5.5 s
-# at most were seen on a machine with much else to do, and 1.4 s more than a cut or a sleep lasted.
-MOVE_S, AFTER_S = 9, 4
+# How long a file may stand still. A death is noticed, they meet again, and progress is told once a second: 7.6 s
+# at most were seen on a machine with much else to do, and 3.1 s more than a cut or a sleep lasted.
+MOVE_S, AFTER_S = 12, 6
 
 
 def check(condition, sentence):

@@ -842,6 +842,7 @@ test_upnp_leads_nowhere_else (void)
   als_port_mapper_flush ();
   g_source_destroy (source);
   g_source_unref (source);
+  g_socket_service_stop (service);
   g_socket_listener_close (G_SOCKET_LISTENER (service));
 }
 

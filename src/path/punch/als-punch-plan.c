@@ -7,8 +7,6 @@
 
 #include "path/punch/als-punch-plan.h"
 
-#include <string.h>
-
 #define ROUND_US (5 * G_USEC_PER_SEC)
 #define MAX_ROUNDS 3
 /* Rounds beside the present one, for endpoints that were learned since. */
@@ -46,7 +44,6 @@
 
 /* A sequential NAT that others use meanwhile skips a few. */
 #define N_PREDICTED 6
-#define MAX_STEP 16
 
 typedef enum
 {
@@ -76,20 +73,10 @@ struct _AlsPunchPlan
   int64_t started_us;
   gboolean is_over;
 
-  AlsPunchEndpoint local[ALS_PUNCH_MAX_ENDPOINTS];
-  guint n_local;
-  gboolean local_is_settled;
-  gboolean has_local, has_told;
-  AlsPunchNat local_nat;
-  AlsPunchMessage told;   /* our last ENDPOINTS */
+  AlsPunchSides sides;
+  int64_t remote_since_us;
   uint16_t foretold_port; /* of a sequential NAT, as judged, */
   guint foretold_dials;   /* and how many dials had taken a port by then */
-
-  AlsPunchMessage remote; /* its last ENDPOINTS */
-  gboolean has_remote;
-  int64_t remote_since_us;
-  guint n_messages;
-
   GQueue out;             /* of GBytes */
   uint8_t serial;         /* of the last PING or GO */
   int64_t sent_us[N_SERIALS];
@@ -112,68 +99,6 @@ struct _AlsPunchPlan
   guint n_tries, n_redials, n_resets, n_strangers, n_accepted, n_connected;
   guint n_public_resets;  /* from beyond the local network */
 };
-
-/* --- NATs ------------------------------------------------------------------- */
-
-static int
-compare_ports (gconstpointer a, gconstpointer b)
-{
-  return (int) *(const uint16_t *) a - (int) *(const uint16_t *) b;
-}
-
-AlsPunchNat
-als_punch_judge_nat (const AlsPunchEndpoint *observed, guint n, AlsPunchEndpoint *next)
-{
-  uint16_t ports[ALS_PUNCH_MAX_ENDPOINTS];
-  const AlsStunAddress *first = NULL;
-  guint n_ports = 0;
-  int step = 0;
-
-  memset (next, 0, sizeof *next);
-  for (guint i = 0; i < n; i++)
-    {
-      const AlsStunAddress *address = &observed[i].address;
-
-      if (observed[i].kind != ALS_PUNCH_PUBLIC || address->family != ALS_STUN_FAMILY_IPV4
-          || n_ports == G_N_ELEMENTS (ports))
-        continue;
-      if (first == NULL)
-        first = address;
-      if (als_stun_address_same_ip (first, address))
-        ports[n_ports++] = address->port;
-    }
-  for (guint i = 0; i < n && first != NULL; i++)
-    if (observed[i].kind == ALS_PUNCH_HOST && als_stun_address_equal (&observed[i].address, first))
-      return ALS_PUNCH_NAT_EASY;
-  if (n_ports < 2)
-    return ALS_PUNCH_NAT_UNKNOWN;
-  qsort (ports, n_ports, sizeof ports[0], compare_ports);
-  if (ports[0] == ports[n_ports - 1])
-    return ALS_PUNCH_NAT_EASY;
-  /* One port for each server, all asked at once: the smallest gap is the step, others used the rest. */
-  for (guint i = 1; i < n_ports; i++)
-    {
-      int gap = ports[i] - ports[i - 1];
-
-      if (gap > MAX_STEP)
-        return ALS_PUNCH_NAT_RANDOM;
-      if (gap > 0 && (step == 0 || gap < step))
-        step = gap;
-    }
-  if (ports[n_ports - 1] + step > G_MAXUINT16)
-    return ALS_PUNCH_NAT_RANDOM;
-  next->kind = ALS_PUNCH_PREDICTED;
-  next->address = *first;
-  next->address.port = (uint16_t) (ports[n_ports - 1] + step);
-  next->step = step;
-  return ALS_PUNCH_NAT_SEQUENTIAL;
-}
-
-static gboolean
-is_hard (AlsPunchNat nat)
-{
-  return nat == ALS_PUNCH_NAT_SEQUENTIAL || nat == ALS_PUNCH_NAT_RANDOM;
-}
 
 /* --- talking ---------------------------------------------------------------- */
 
@@ -223,75 +148,50 @@ count_translated_dials (AlsPunchPlan *self)
   return n;
 }
 
-/* Our endpoints, the ones that lead furthest first. TRUE if there are others than before. */
-static gboolean
-tell_endpoints (AlsPunchPlan *self)
+/* Where the next connection will come from. */
+static void
+correct_forecast (AlsPunchPlan *self, AlsPunchEndpoint *next)
 {
-  static const AlsPunchEndpointKind order[] = { ALS_PUNCH_PUBLIC, ALS_PUNCH_MAPPING, ALS_PUNCH_HOST };
-  AlsPunchMessage message = { .type = ALS_PUNCH_ENDPOINTS };
-  AlsPunchEndpoint next;
+  guint n_dials = count_translated_dials (self);
+  int port;
+
+  if (next->address.port != self->foretold_port)
+    self->foretold_dials = n_dials;
+  self->foretold_port = next->address.port;
+  /* Each place that was dialled since took a port. */
+  port = next->address.port + next->step * (int) (n_dials - self->foretold_dials);
+  if (port <= G_MAXUINT16)
+    next->address.port = (uint16_t) port;
+}
+
+/* TRUE if there are other endpoints than before. */
+static gboolean
+tell_endpoints (AlsPunchPlan *self, AlsPunchEndpoint *next)
+{
+  AlsPunchMessage message = { 0 };
   gboolean is_news;
 
-  self->local_nat = als_punch_judge_nat (self->local, self->n_local, &next);
-  message.nat = self->local_nat;
-  message.is_settled = self->local_is_settled;
-  if (self->local_nat == ALS_PUNCH_NAT_SEQUENTIAL)
-    {
-      guint n_dials = count_translated_dials (self);
-      int port;
-
-      if (next.address.port != self->foretold_port)
-        self->foretold_dials = n_dials;
-      self->foretold_port = next.address.port;
-      /* Each place that was dialled since took a port. */
-      port = next.address.port + next.step * (int) (n_dials - self->foretold_dials);
-      if (port <= G_MAXUINT16)
-        next.address.port = (uint16_t) port;
-      als_punch_message_add (&message, &next);
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (order); i++)
-    for (guint j = 0; j < self->n_local; j++)
-      if (self->local[j].kind == order[i])
-        als_punch_message_add (&message, &self->local[j]);
-  is_news = !self->has_told || !als_punch_message_same_endpoints (&message, &self->told);
-  if (!is_news && message.is_settled == self->told.is_settled && message.nat == self->told.nat)
+  if (self->sides.local_nat == ALS_PUNCH_NAT_SEQUENTIAL)
+    correct_forecast (self, next);
+  als_punch_sides_fill (&self->sides, next, &message);
+  if (als_punch_sides_has_told (&self->sides, &message))
     return FALSE;
-  self->told = message;
-  self->has_told = TRUE;
+  is_news = !self->sides.has_told || !als_punch_message_same_endpoints (&message, &self->sides.told);
+  self->sides.told = message;
+  self->sides.has_told = TRUE;
   say (self, &message);
   return is_news;
 }
 
 /* --- targets ---------------------------------------------------------------- */
 
-static gboolean
-is_our_own (AlsPunchPlan *self, const AlsStunAddress *address)
-{
-  for (guint i = 0; i < self->n_local; i++)
-    if (als_stun_address_equal (&self->local[i].address, address))
-      return TRUE;
-  return FALSE;
-}
-
-/* Both sides are behind one NAT, or are one machine. */
-static gboolean
-has_same_public (AlsPunchPlan *self)
-{
-  for (guint i = 0; i < self->n_local; i++)
-    for (guint j = 0; j < self->remote.n_endpoints; j++)
-      if (self->local[i].kind == ALS_PUNCH_PUBLIC
-          && self->remote.endpoints[j].kind == ALS_PUNCH_PUBLIC
-          && als_stun_address_same_ip (&self->local[i].address, &self->remote.endpoints[j].address))
-        return TRUE;
-  return FALSE;
-}
-
 static void
 want (AlsPunchPlan *self, AlsPunchEndpointKind kind, const AlsStunAddress *address)
 {
   Target *place = NULL;
 
-  if (!als_punch_address_is_dialable (address, self->config.loopback) || is_our_own (self, address))
+  if (!als_punch_address_is_dialable (address, self->config.loopback)
+      || als_punch_sides_is_own (&self->sides, address))
     return;
   for (guint i = 0; i < MAX_TARGETS; i++)
     {
@@ -327,9 +227,9 @@ make_targets (AlsPunchPlan *self)
 {
   for (guint i = 0; i < MAX_TARGETS; i++)
     self->targets[i].is_wanted = FALSE;
-  for (guint i = 0; i < self->remote.n_endpoints; i++)
+  for (guint i = 0; i < self->sides.remote.n_endpoints; i++)
     {
-      const AlsPunchEndpoint *endpoint = &self->remote.endpoints[i];
+      const AlsPunchEndpoint *endpoint = &self->sides.remote.endpoints[i];
 
       if (endpoint->kind != ALS_PUNCH_PREDICTED)
         want (self, endpoint->kind, &endpoint->address);
@@ -351,7 +251,7 @@ rank_target (AlsPunchPlan *self, const Target *target)
 {
   gboolean is_near = target->kind == ALS_PUNCH_HOST;
 
-  if (is_hard (self->local_nat) && !has_same_public (self))
+  if (als_punch_nat_is_hard (self->sides.local_nat) && !als_punch_sides_share_public (&self->sides))
     is_near = !is_near;
   return (is_near ? 0 : 2) + (target->address.family == ALS_STUN_FAMILY_IPV6 ? 0 : 1);
 }
@@ -359,7 +259,7 @@ rank_target (AlsPunchPlan *self, const Target *target)
 static void
 schedule_targets (AlsPunchPlan *self, int64_t at_us)
 {
-  gboolean is_same = has_same_public (self);
+  gboolean is_same = als_punch_sides_share_public (&self->sides);
 
   for (guint i = 0; i < MAX_TARGETS; i++)
     {
@@ -428,21 +328,13 @@ has_public (const AlsPunchEndpoint *endpoints, guint n)
   return FALSE;
 }
 
-/* Two NATs that take the next port each time still meet: both dial in the order of the ports. */
-static gboolean
-is_unpredictable (AlsPunchPlan *self)
-{
-  return is_hard (self->local_nat) && is_hard (self->remote.nat)
-         && (self->local_nat == ALS_PUNCH_NAT_RANDOM || self->remote.nat == ALS_PUNCH_NAT_RANDOM);
-}
-
 /* Another round can bring what the first one did not. */
 static gboolean
 is_hopeful (AlsPunchPlan *self)
 {
-  return has_public (self->local, self->n_local)
-         && has_public (self->remote.endpoints, self->remote.n_endpoints)
-         && !is_unpredictable (self);
+  return has_public (self->sides.local, self->sides.n_local)
+         && has_public (self->sides.remote.endpoints, self->sides.remote.n_endpoints)
+         && !als_punch_sides_are_unpredictable (&self->sides);
 }
 
 static void
@@ -451,7 +343,7 @@ say_go (AlsPunchPlan *self, gboolean is_fresh, int64_t now_us)
   AlsPunchMessage message = { .type = ALS_PUNCH_GO, .is_fresh = is_fresh };
 
   self->is_last_round = self->n_rounds + (is_fresh ? 1 : 0) >= MAX_ROUNDS
-                        || (self->local_is_settled && self->remote.is_settled && !is_hopeful (self));
+                        || (als_punch_sides_are_settled (&self->sides) && !is_hopeful (self));
   message.is_last = self->is_last_round;
   say_timed (self, &message, now_us);
   self->wants_go = FALSE;
@@ -465,13 +357,13 @@ judge_problem (AlsPunchPlan *self)
 {
   if (self->n_connected > 0 || self->n_accepted > 0)
     return ALS_PATH_PROBLEM_STRANGERS;
-  if (!self->has_remote)
+  if (!self->sides.has_remote)
     return ALS_PATH_PROBLEM_SILENCE;
-  if (is_unpredictable (self))
+  if (als_punch_sides_are_unpredictable (&self->sides))
     return ALS_PATH_PROBLEM_UNPREDICTABLE;
-  if (!has_public (self->local, self->n_local))
+  if (!has_public (self->sides.local, self->sides.n_local))
     return ALS_PATH_PROBLEM_NO_ENDPOINT;
-  if (!has_public (self->remote.endpoints, self->remote.n_endpoints))
+  if (!has_public (self->sides.remote.endpoints, self->sides.remote.n_endpoints))
     return ALS_PATH_PROBLEM_PEER_ENDPOINT;
   return self->n_public_resets > 0 ? ALS_PATH_PROBLEM_RESETS : ALS_PATH_PROBLEM_SILENCE;
 }
@@ -482,8 +374,8 @@ go_time (const AlsPunchPlan *self)
 {
   int64_t at_us;
 
-  if (!self->config.is_inviter || is_marked (self) || !self->wants_go || !self->has_local
-      || !self->has_remote || self->has_pending || self->n_gos == MAX_GOS)
+  if (!self->config.is_inviter || is_marked (self) || !self->wants_go || !self->sides.has_local
+      || !self->sides.has_remote || self->has_pending || self->n_gos == MAX_GOS)
     return INT64_MAX;
   at_us = self->n_gos > 0 ? self->last_go_us + GO_GAP_US : self->started_us;
   if (self->min_rtt_us == 0)
@@ -512,7 +404,7 @@ end_round (AlsPunchPlan *self, int64_t now_us)
     stop_target (&self->targets[i]);
   if (is_marked (self) || !self->config.is_inviter || self->is_last_round)
     return;
-  if (self->local_is_settled && self->remote.is_settled && !is_hopeful (self))
+  if (als_punch_sides_are_settled (&self->sides) && !is_hopeful (self))
     {
       self->is_last_round = TRUE;
       return;
@@ -523,9 +415,9 @@ end_round (AlsPunchPlan *self, int64_t now_us)
 static void
 advance (AlsPunchPlan *self, int64_t now_us)
 {
-  if (self->is_over || !self->has_local)
+  if (self->is_over || !self->sides.has_local)
     return;
-  if (is_marked (self) && self->has_remote && !self->has_pending && self->n_rounds <= MAX_MARKS)
+  if (is_marked (self) && self->sides.has_remote && !self->has_pending && self->n_rounds <= MAX_MARKS)
     set_pending (self, next_mark (self, now_us), TRUE);
   if (now_us >= go_time (self))
     say_go (self, FALSE, now_us);
@@ -563,13 +455,11 @@ void
 als_punch_plan_set_local (AlsPunchPlan *self, const AlsPunchEndpoint *endpoints, guint n,
                           gboolean is_settled, int64_t now_us)
 {
-  gboolean is_first = !self->has_local;
+  gboolean is_first = !self->sides.has_local;
+  AlsPunchEndpoint next;
 
-  self->n_local = MIN (n, ALS_PUNCH_MAX_ENDPOINTS);
-  memcpy (self->local, endpoints, self->n_local * sizeof *endpoints);
-  self->local_is_settled = is_settled;
-  self->has_local = TRUE;
-  if (tell_endpoints (self))
+  als_punch_sides_set_local (&self->sides, endpoints, n, is_settled, &next);
+  if (tell_endpoints (self, &next))
     self->wants_go = TRUE;
   if (is_first)
     say_ping (self, now_us);
@@ -578,12 +468,12 @@ als_punch_plan_set_local (AlsPunchPlan *self, const AlsPunchEndpoint *endpoints,
 static void
 take_endpoints (AlsPunchPlan *self, const AlsPunchMessage *message, int64_t now_us)
 {
-  if (!self->has_remote || !als_punch_message_same_endpoints (message, &self->remote))
+  if (!self->sides.has_remote || !als_punch_message_same_endpoints (message, &self->sides.remote))
     self->wants_go = TRUE;
-  if (!self->has_remote)
+  if (!self->sides.has_remote)
     self->remote_since_us = now_us;
-  self->remote = *message;
-  self->has_remote = TRUE;
+  self->sides.remote = *message;
+  self->sides.has_remote = TRUE;
 }
 
 static void
@@ -612,19 +502,9 @@ void
 als_punch_plan_receive (AlsPunchPlan *self, const uint8_t *data, size_t len, int64_t now_us)
 {
   AlsPunchMessage message;
-  g_autoptr (GError) error = NULL;
 
-  if (self->is_over)
+  if (self->is_over || !als_punch_sides_read (&self->sides, MAX_MESSAGES, data, len, &message))
     return;
-  if (self->n_messages == MAX_MESSAGES)
-    return;
-  if (++self->n_messages == MAX_MESSAGES)
-    g_message ("punch messages from now on ignored: too many");
-  if (!als_punch_message_decode (&message, data, len, &error))
-    {
-      g_message ("punch message ignored: %s", error->message);
-      return;
-    }
   switch (message.type)
     {
     case ALS_PUNCH_ENDPOINTS:
@@ -771,7 +651,7 @@ als_punch_plan_get_deadline (const AlsPunchPlan *self)
 {
   int64_t deadline_us;
 
-  if (self->is_over || !self->has_local)
+  if (self->is_over || !self->sides.has_local)
     return INT64_MAX;
   deadline_us = MIN (go_time (self), failure_time (self));
   if (self->has_pending)
@@ -797,8 +677,8 @@ als_punch_plan_get_report (const AlsPunchPlan *self, AlsPathReport *report)
 gboolean
 als_punch_plan_knows (const AlsPunchPlan *self, const AlsStunAddress *address)
 {
-  for (guint i = 0; i < self->remote.n_endpoints; i++)
-    if (als_stun_address_same_ip (&self->remote.endpoints[i].address, address))
+  for (guint i = 0; i < self->sides.remote.n_endpoints; i++)
+    if (als_stun_address_same_ip (&self->sides.remote.endpoints[i].address, address))
       return TRUE;
   return FALSE;
 }
@@ -807,19 +687,13 @@ gboolean
 als_punch_plan_is_lan (const AlsPunchPlan *self, const AlsStunAddress *local,
                        const AlsStunAddress *remote)
 {
-  gboolean is_host = FALSE;
-
-  for (guint i = 0; i < self->remote.n_endpoints; i++)
-    if (self->remote.endpoints[i].kind == ALS_PUNCH_HOST
-        && als_stun_address_same_ip (&self->remote.endpoints[i].address, remote))
-      is_host = TRUE;
-  return als_punch_addresses_share_lan (local, remote, is_host);
+  return als_punch_sides_is_lan (&self->sides, local, remote);
 }
 
 AlsPunchNat
 als_punch_plan_get_nat (const AlsPunchPlan *self, gboolean of_peer)
 {
-  return of_peer ? self->remote.nat : self->local_nat;
+  return of_peer ? self->sides.remote.nat : self->sides.local_nat;
 }
 
 guint

@@ -16,7 +16,7 @@
 #pragma once
 
 #include "path/als-path.h"
-#include "path/punch/als-punch-message.h"
+#include "path/punch/als-punch-sides.h"
 
 G_BEGIN_DECLS
 
@@ -86,12 +86,6 @@ gboolean      als_punch_plan_is_lan       (const AlsPunchPlan *self, const AlsSt
 /* How the NAT of either side chooses ports, as far as known. */
 AlsPunchNat   als_punch_plan_get_nat      (const AlsPunchPlan *self, gboolean of_peer);
 guint         als_punch_plan_get_n_rounds (const AlsPunchPlan *self);
-
-/* What OBSERVED, the PUBLIC endpoints among them, tell of the NAT: of IPv4, as seen by several
- * servers. NEXT: (out): the port of the next new destination, where it is sequential, with its
- * step. */
-AlsPunchNat   als_punch_judge_nat         (const AlsPunchEndpoint *observed, guint n,
-                                           AlsPunchEndpoint *next);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (AlsPunchPlan, als_punch_plan_free)
 

@@ -8,7 +8,6 @@
 #include "path/punch/als-punch-search.h"
 
 #include <string.h>
-#include "path/punch/als-punch-plan.h"
 
 #define MAX_MESSAGES 64
 #define FIRST_WORD_US (20 * G_USEC_PER_SEC)
@@ -85,17 +84,10 @@ struct _AlsPunchSearch
   int64_t started_us;
   gboolean is_over;
 
-  AlsPunchEndpoint local[ALS_PUNCH_MAX_ENDPOINTS];
-  guint n_local;
-  gboolean has_local, local_is_settled;
-  AlsPunchNat local_nat;
-  AlsPunchMessage told;     /* our last ENDPOINTS */
-  gboolean has_told;
+  AlsPunchSides sides;
   GQueue out;               /* of GBytes */
 
-  AlsPunchMessage remote;
-  gboolean has_remote, remote_has_public;
-  guint n_messages;
+  gboolean remote_has_public;
 
   int64_t both_known_us;    /* 0: not yet */
   int64_t began_us;         /* probing; 0: not yet */
@@ -124,12 +116,6 @@ struct _AlsPunchSearch
 
   guint n_tries, n_strangers;
 };
-
-static gboolean
-is_hard (AlsPunchNat nat)
-{
-  return nat == ALS_PUNCH_NAT_SEQUENTIAL || nat == ALS_PUNCH_NAT_RANDOM;
-}
 
 /* --- packets ---------------------------------------------------------------- */
 
@@ -176,57 +162,25 @@ queue_packet (AlsPunchSearch *self, AlsPunchProbeType type, guint socket,
 /* --- talking ---------------------------------------------------------------- */
 
 static void
-tell_endpoints (AlsPunchSearch *self)
+tell_endpoints (AlsPunchSearch *self, const AlsPunchEndpoint *next)
 {
-  static const AlsPunchEndpointKind order[] = { ALS_PUNCH_PUBLIC, ALS_PUNCH_MAPPING, ALS_PUNCH_HOST };
-  AlsPunchMessage message = { .type = ALS_PUNCH_ENDPOINTS, .has_secret = TRUE };
-  AlsPunchEndpoint next;
+  AlsPunchMessage message = { .has_secret = TRUE };
 
   memcpy (message.secret, self->config.secret, sizeof message.secret);
-  self->local_nat = als_punch_judge_nat (self->local, self->n_local, &next);
-  message.nat = self->local_nat;
-  message.is_settled = self->local_is_settled;
-  if (self->local_nat == ALS_PUNCH_NAT_SEQUENTIAL)
-    als_punch_message_add (&message, &next);
-  for (guint i = 0; i < G_N_ELEMENTS (order); i++)
-    for (guint j = 0; j < self->n_local; j++)
-      if (self->local[j].kind == order[i])
-        als_punch_message_add (&message, &self->local[j]);
-  if (!self->has_told || message.nat != self->told.nat || message.is_settled != self->told.is_settled
-      || !als_punch_message_same_endpoints (&message, &self->told))
+  als_punch_sides_fill (&self->sides, next, &message);
+  if (!als_punch_sides_has_told (&self->sides, &message))
     {
       GBytes *bytes = als_punch_message_encode (&message);
 
       g_return_if_fail (bytes != NULL);
       g_queue_push_tail (&self->out, bytes);
-      self->told = message;
-      self->has_told = TRUE;
+      self->sides.told = message;
+      self->sides.has_told = TRUE;
     }
   explicit_bzero (&message, sizeof message);
 }
 
 /* --- targets ---------------------------------------------------------------- */
-
-static gboolean
-has_same_public (const AlsPunchSearch *self)
-{
-  for (guint i = 0; i < self->n_local; i++)
-    for (guint j = 0; j < self->remote.n_endpoints; j++)
-      if (self->local[i].kind == ALS_PUNCH_PUBLIC
-          && self->remote.endpoints[j].kind == ALS_PUNCH_PUBLIC
-          && als_stun_address_same_ip (&self->local[i].address, &self->remote.endpoints[j].address))
-        return TRUE;
-  return FALSE;
-}
-
-static gboolean
-is_our_own (AlsPunchSearch *self, const AlsStunAddress *address)
-{
-  for (guint i = 0; i < self->n_local; i++)
-    if (als_stun_address_equal (&self->local[i].address, address))
-      return TRUE;
-  return FALSE;
-}
 
 static void
 add_target (AlsPunchSearch *self, const AlsStunAddress *address, int64_t due_us)
@@ -234,7 +188,7 @@ add_target (AlsPunchSearch *self, const AlsStunAddress *address, int64_t due_us)
   for (guint i = 0; i < self->n_targets; i++)
     if (als_stun_address_equal (&self->targets[i].address, address))
       return;
-  if (self->n_targets == MAX_TARGETS || is_our_own (self, address)
+  if (self->n_targets == MAX_TARGETS || als_punch_sides_is_own (&self->sides, address)
       || !als_punch_address_is_dialable (address, self->config.loopback))
     return;
   self->targets[self->n_targets++] = (Target){
@@ -250,11 +204,11 @@ add_target (AlsPunchSearch *self, const AlsStunAddress *address, int64_t due_us)
 static void
 make_targets (AlsPunchSearch *self, int64_t now_us)
 {
-  gboolean is_same = has_same_public (self);
+  gboolean is_same = als_punch_sides_share_public (&self->sides);
 
-  for (guint i = 0; i < self->remote.n_endpoints; i++)
+  for (guint i = 0; i < self->sides.remote.n_endpoints; i++)
     {
-      const AlsPunchEndpoint *endpoint = &self->remote.endpoints[i];
+      const AlsPunchEndpoint *endpoint = &self->sides.remote.endpoints[i];
       guint n = endpoint->kind == ALS_PUNCH_PREDICTED ? N_AT_ONCE : 1;
       int64_t due_us = now_us;
       AlsStunAddress address;
@@ -271,9 +225,9 @@ make_targets (AlsPunchSearch *self, int64_t now_us)
 static const AlsStunAddress *
 find_public (AlsPunchSearch *self)
 {
-  for (guint i = 0; i < self->remote.n_endpoints; i++)
+  for (guint i = 0; i < self->sides.remote.n_endpoints; i++)
     {
-      const AlsPunchEndpoint *endpoint = &self->remote.endpoints[i];
+      const AlsPunchEndpoint *endpoint = &self->sides.remote.endpoints[i];
 
       if (endpoint->kind == ALS_PUNCH_PUBLIC && endpoint->address.family == ALS_STUN_FAMILY_IPV4
           && als_punch_address_is_dialable (&endpoint->address, self->config.loopback))
@@ -284,12 +238,6 @@ find_public (AlsPunchSearch *self)
 
 /* --- the search -------------------------------------------------------------- */
 
-static gboolean
-both_settled (const AlsPunchSearch *self)
-{
-  return self->local_is_settled && self->remote.is_settled;
-}
-
 /* Probing begins; INT64_MAX: not before something comes. Not before both have asked their servers, since
  * each probe takes a port of a sequential NAT. */
 static int64_t
@@ -297,7 +245,9 @@ begin_time (const AlsPunchSearch *self)
 {
   if (self->began_us != 0 || self->both_known_us == 0)
     return INT64_MAX;
-  return MAX (self->both_known_us + (both_settled (self) ? 0 : SETTLE_US), self->config.mark_us);
+  return MAX (self->both_known_us
+                  + (als_punch_sides_are_settled (&self->sides) ? 0 : SETTLE_US),
+              self->config.mark_us);
 }
 
 static int64_t
@@ -305,7 +255,9 @@ guess_time (const AlsPunchSearch *self)
 {
   if (self->began_us == 0 || self->guesses || self->opens_many)
     return INT64_MAX;
-  if (is_hard (self->local_nat) == is_hard (self->remote.nat) || !self->remote_has_public)
+  if (als_punch_nat_is_hard (self->sides.local_nat)
+          == als_punch_nat_is_hard (self->sides.remote.nat)
+      || !self->remote_has_public)
     return INT64_MAX;
   return self->began_us;
 }
@@ -313,11 +265,12 @@ guess_time (const AlsPunchSearch *self)
 static void
 begin_guessing (AlsPunchSearch *self, int64_t now_us)
 {
-  if (is_hard (self->local_nat))
+  if (als_punch_nat_is_hard (self->sides.local_nat))
     {
       self->opens_many = TRUE;
-      self->many_due_us = now_us
-                          + (self->local_nat == ALS_PUNCH_NAT_SEQUENTIAL ? FORETOLD_PATIENCE_US : 0);
+      self->many_due_us = now_us;
+      if (self->sides.local_nat == ALS_PUNCH_NAT_SEQUENTIAL)
+        self->many_due_us += FORETOLD_PATIENCE_US;
       self->refresh_due_us = self->many_due_us + REFRESH_US;
       g_debug ("punch: our NAT's ports are not to be foretold: opening many sockets");
       return;
@@ -345,13 +298,12 @@ has_public_ipv6 (const AlsPunchEndpoint *endpoints, guint n)
 static gboolean
 is_hopeless (const AlsPunchSearch *self)
 {
-  if (has_same_public (self)
-      || (has_public_ipv6 (self->local, self->n_local)
-          && has_public_ipv6 (self->remote.endpoints, self->remote.n_endpoints)))
+  if (als_punch_sides_share_public (&self->sides)
+      || (has_public_ipv6 (self->sides.local, self->sides.n_local)
+          && has_public_ipv6 (self->sides.remote.endpoints, self->sides.remote.n_endpoints)))
     return FALSE;
-  return self->has_local && self->has_remote && both_settled (self) && is_hard (self->local_nat)
-         && is_hard (self->remote.nat)
-         && (self->local_nat == ALS_PUNCH_NAT_RANDOM || self->remote.nat == ALS_PUNCH_NAT_RANDOM);
+  return self->sides.has_local && self->sides.has_remote && als_punch_sides_are_settled (&self->sides)
+         && als_punch_sides_are_unpredictable (&self->sides);
 }
 
 static int64_t
@@ -375,9 +327,9 @@ judge_problem (const AlsPunchSearch *self)
 {
   if (is_hopeless (self))
     return ALS_PATH_PROBLEM_UNPREDICTABLE;
-  if (self->has_local && self->n_local == 0)
+  if (self->sides.has_local && self->sides.n_local == 0)
     return ALS_PATH_PROBLEM_NO_ENDPOINT;
-  if (self->has_remote && self->n_targets == 0 && self->began_us != 0)
+  if (self->sides.has_remote && self->n_targets == 0 && self->began_us != 0)
     return ALS_PATH_PROBLEM_PEER_ENDPOINT;
   return ALS_PATH_PROBLEM_SILENCE;
 }
@@ -385,7 +337,7 @@ judge_problem (const AlsPunchSearch *self)
 static void
 advance (AlsPunchSearch *self, int64_t now_us)
 {
-  if (self->both_known_us == 0 && self->has_local && self->has_remote)
+  if (self->both_known_us == 0 && self->sides.has_local && self->sides.has_remote)
     self->both_known_us = MAX (now_us, 1);
   if (now_us >= begin_time (self))
     {
@@ -423,9 +375,9 @@ choose_port (AlsPunchSearch *self)
   guint pick;
   uint16_t port;
 
-  for (guint i = 0; i < self->remote.n_endpoints && self->n_foretold < N_FORETOLD; i++)
+  for (guint i = 0; i < self->sides.remote.n_endpoints && self->n_foretold < N_FORETOLD; i++)
     {
-      const AlsPunchEndpoint *endpoint = &self->remote.endpoints[i];
+      const AlsPunchEndpoint *endpoint = &self->sides.remote.endpoints[i];
 
       AlsStunAddress address;
 
@@ -612,11 +564,10 @@ void
 als_punch_search_set_local (AlsPunchSearch *self, const AlsPunchEndpoint *endpoints, guint n,
                             gboolean is_settled, int64_t now_us)
 {
-  self->n_local = MIN (n, ALS_PUNCH_MAX_ENDPOINTS);
-  memcpy (self->local, endpoints, self->n_local * sizeof *endpoints);
-  self->local_is_settled = is_settled;
-  self->has_local = TRUE;
-  tell_endpoints (self);
+  AlsPunchEndpoint next;
+
+  als_punch_sides_set_local (&self->sides, endpoints, n, is_settled, &next);
+  tell_endpoints (self, &next);
 }
 
 void
@@ -624,26 +575,19 @@ als_punch_search_receive (AlsPunchSearch *self, const uint8_t *data, size_t len,
 {
   const uint8_t *ours = self->config.secret;
   AlsPunchMessage message;
-  g_autoptr (GError) error = NULL;
 
-  if (self->is_over || self->n_messages == MAX_MESSAGES)
+  if (self->is_over || !als_punch_sides_read (&self->sides, MAX_MESSAGES, data, len, &message))
     return;
-  if (++self->n_messages == MAX_MESSAGES)
-    g_message ("punch messages from now on ignored: too many");
-  if (!als_punch_message_decode (&message, data, len, &error))
-    {
-      g_message ("punch message ignored: %s", error->message);
-      return;
-    }
   if (message.type != ALS_PUNCH_ENDPOINTS || !message.has_secret)
     return;
-  if (self->has_remote && memcmp (message.secret, self->remote.secret, sizeof message.secret) != 0)
+  if (self->sides.has_remote
+      && memcmp (message.secret, self->sides.remote.secret, sizeof message.secret) != 0)
     return;
-  self->remote = message;
-  if (!self->has_remote)
+  self->sides.remote = message;
+  if (!self->sides.has_remote)
     als_punch_probe_make_key (self->config.is_inviter ? ours : message.secret,
                               self->config.is_inviter ? message.secret : ours, self->key);
-  self->has_remote = TRUE;
+  self->sides.has_remote = TRUE;
   self->remote_has_public = find_public (self) != NULL;
   if (self->began_us != 0)
     make_targets (self, now_us);
@@ -656,7 +600,7 @@ als_punch_search_packet (AlsPunchSearch *self, guint socket, const AlsStunAddres
   AlsPunchProbe probe;
   Pair *pair;
 
-  if (self->is_over || !self->has_remote)
+  if (self->is_over || !self->sides.has_remote)
     return FALSE;
   if (!als_punch_probe_decode (&probe, self->key, data, len)
       || probe.from_inviter == self->config.is_inviter)
@@ -763,13 +707,10 @@ als_punch_search_get_report (const AlsPunchSearch *self, AlsPathReport *report)
 }
 
 gboolean
-als_punch_search_is_host (const AlsPunchSearch *self, const AlsStunAddress *remote)
+als_punch_search_is_lan (const AlsPunchSearch *self, const AlsStunAddress *local,
+                         const AlsStunAddress *remote)
 {
-  for (guint i = 0; i < self->remote.n_endpoints; i++)
-    if (self->remote.endpoints[i].kind == ALS_PUNCH_HOST
-        && als_stun_address_same_ip (&self->remote.endpoints[i].address, remote))
-      return TRUE;
-  return FALSE;
+  return als_punch_sides_is_lan (&self->sides, local, remote);
 }
 
 void
@@ -785,5 +726,5 @@ als_punch_search_get_parting (const AlsPunchSearch *self, uint8_t *key, uint8_t 
 AlsPunchNat
 als_punch_search_get_nat (const AlsPunchSearch *self, gboolean of_peer)
 {
-  return of_peer ? self->remote.nat : self->local_nat;
+  return of_peer ? self->sides.remote.nat : self->sides.local_nat;
 }

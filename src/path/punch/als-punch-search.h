@@ -16,8 +16,8 @@
 #pragma once
 
 #include "path/als-path.h"
-#include "path/punch/als-punch-message.h"
 #include "path/punch/als-punch-probe.h"
+#include "path/punch/als-punch-sides.h"
 
 G_BEGIN_DECLS
 
@@ -75,8 +75,9 @@ gboolean        als_punch_search_take_action  (AlsPunchSearch *self, int64_t now
                                                AlsPunchSearchAction *action);
 int64_t         als_punch_search_get_deadline (const AlsPunchSearch *self);
 void            als_punch_search_get_report   (const AlsPunchSearch *self, AlsPathReport *report);
-/* The other side named it as the address of its network card. */
-gboolean        als_punch_search_is_host      (const AlsPunchSearch *self,
+/* A connection from LOCAL to REMOTE stays within one local network. */
+gboolean        als_punch_search_is_lan       (const AlsPunchSearch *self,
+                                               const AlsStunAddress *local,
                                                const AlsStunAddress *remote);
 /* After CONNECTED: the key, and the joiner's ACCEPT for that pair, which may have to be said again. */
 void            als_punch_search_get_parting  (const AlsPunchSearch *self, uint8_t *key,

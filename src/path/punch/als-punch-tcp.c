@@ -7,11 +7,10 @@
 
 #include "path/punch/als-punch-tcp.h"
 
-#include <string.h>
 #include "base/als-deadline-source.h"
-#include "path/als-network-watch.h"
 #include "path/als-stream-carrier.h"
 #include "path/punch/als-punch-door.h"
+#include "path/punch/als-punch-endpoints.h"
 #include "path/punch/als-punch-plan.h"
 
 /* Connections that came in, were yielded, and still live; of addresses that the other side did not name. */
@@ -32,41 +31,6 @@ struct _AlsPunchTcp
 
 /* --- what we know of ourselves ---------------------------------------------- */
 
-static void
-add_endpoint (GArray *endpoints, AlsPunchEndpointKind kind, const AlsStunAddress *address)
-{
-  AlsPunchEndpoint endpoint = { kind, *address, 0 };
-
-  if (address->family != ALS_STUN_FAMILY_NONE && address->port != 0)
-    g_array_append_val (endpoints, endpoint);
-}
-
-static void
-add_hosts (AlsPunchTcp *self, GArray *endpoints)
-{
-  uint16_t port = als_punch_door_get_port (self->door);
-  g_autoptr (GArray) addresses = NULL;
-
-  if (self->config.loopback)
-    {
-      AlsStunAddress address;
-
-      als_stun_address_parse (&address, "127.0.0.1", port);
-      add_endpoint (endpoints, ALS_PUNCH_HOST, &address);
-      als_stun_address_parse (&address, "::1", port);
-      add_endpoint (endpoints, ALS_PUNCH_HOST, &address);
-      return;
-    }
-  addresses = als_network_list_addresses ();
-  for (guint i = 0; i < addresses->len; i++)
-    {
-      AlsStunAddress address = g_array_index (addresses, AlsStunAddress, i);
-
-      address.port = port;
-      add_endpoint (endpoints, ALS_PUNCH_HOST, &address);
-    }
-}
-
 /* What servers and routers told; they may lie. */
 static void
 add_learned (AlsPunchTcp *self, GArray *endpoints)
@@ -78,13 +42,13 @@ add_learned (AlsPunchTcp *self, GArray *endpoints)
       GArray *learned = als_turn_pool_get_endpoints (self->config.pool);
 
       for (guint i = 0; i < learned->len; i++)
-        add_endpoint (endpoints, ALS_PUNCH_PUBLIC,
-                      &g_array_index (learned, AlsTcpEndpoint, i).mapped);
+        als_punch_endpoints_add (endpoints, ALS_PUNCH_PUBLIC,
+                                 &g_array_index (learned, AlsTcpEndpoint, i).mapped);
     }
   if (self->config.mapper != NULL
       && als_port_mapper_lookup (self->config.mapper, TRUE, als_punch_door_get_port (self->door),
                                  &external))
-    add_endpoint (endpoints, ALS_PUNCH_MAPPING, &external);
+    als_punch_endpoints_add (endpoints, ALS_PUNCH_MAPPING, &external);
 }
 
 static gboolean
@@ -104,11 +68,13 @@ static void
 tell_local (AlsPunchTcp *self)
 {
   g_autoptr (GArray) endpoints = g_array_new (FALSE, FALSE, sizeof (AlsPunchEndpoint));
+  uint16_t port;
 
   if (self->door == NULL)
     return;
   add_learned (self, endpoints);
-  add_hosts (self, endpoints);
+  port = als_punch_door_get_port (self->door);
+  als_punch_endpoints_add_hosts (endpoints, self->config.loopback, port, port);
   als_punch_plan_set_local (self->plan, (AlsPunchEndpoint *) endpoints->data, endpoints->len,
                             is_settled (self), g_get_monotonic_time ());
   wake (self);

@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/als-deadline-source.h"
-#include "path/als-network-watch.h"
 #include "path/punch/als-punch-asker.h"
+#include "path/punch/als-punch-endpoints.h"
 #include "path/punch/als-punch-search.h"
 #include "path/punch/als-udp-carrier.h"
 
@@ -174,40 +174,6 @@ wake (AlsPunchUdp *self)
 }
 
 static void
-add_endpoint (GArray *endpoints, AlsPunchEndpointKind kind, const AlsStunAddress *address)
-{
-  AlsPunchEndpoint endpoint = { kind, *address, 0 };
-
-  if (address->family != ALS_STUN_FAMILY_NONE && address->port != 0)
-    g_array_append_val (endpoints, endpoint);
-}
-
-static void
-add_hosts (AlsPunchUdp *self, GArray *endpoints)
-{
-  g_autoptr (GArray) addresses = NULL;
-  AlsStunAddress address;
-
-  if (self->config.loopback)
-    {
-      addresses = g_array_new (FALSE, FALSE, sizeof address);
-      als_stun_address_parse (&address, "127.0.0.1", 0);
-      g_array_append_val (addresses, address);
-      als_stun_address_parse (&address, "::1", 0);
-      g_array_append_val (addresses, address);
-    }
-  else
-    addresses = als_network_list_addresses ();
-  for (guint i = 0; i < addresses->len; i++)
-    {
-      address = g_array_index (addresses, AlsStunAddress, i);
-      address.port = get_port (self, address.family == ALS_STUN_FAMILY_IPV6 ? ALS_PUNCH_SOCKET_IPV6
-                                                                            : ALS_PUNCH_SOCKET_IPV4);
-      add_endpoint (endpoints, ALS_PUNCH_HOST, &address);
-    }
-}
-
-static void
 tell_local (AlsPunchUdp *self)
 {
   g_autoptr (GArray) endpoints = g_array_new (FALSE, FALSE, sizeof (AlsPunchEndpoint));
@@ -218,10 +184,12 @@ tell_local (AlsPunchUdp *self)
   if (!self->is_running)
     return;
   for (guint i = 0; (mapped = als_punch_asker_get_mapped (self->asker, i)) != NULL; i++)
-    add_endpoint (endpoints, ALS_PUNCH_PUBLIC, mapped);
+    als_punch_endpoints_add (endpoints, ALS_PUNCH_PUBLIC, mapped);
   if (mapper != NULL && als_port_mapper_lookup (mapper, FALSE, self->port, &external))
-    add_endpoint (endpoints, ALS_PUNCH_MAPPING, &external);
-  add_hosts (self, endpoints);
+    als_punch_endpoints_add (endpoints, ALS_PUNCH_MAPPING, &external);
+  als_punch_endpoints_add_hosts (endpoints, self->config.loopback,
+                                 get_port (self, ALS_PUNCH_SOCKET_IPV4),
+                                 get_port (self, ALS_PUNCH_SOCKET_IPV6));
   als_punch_search_set_local (self->search, (AlsPunchEndpoint *) endpoints->data, endpoints->len,
                               als_punch_asker_is_settled (self->asker), g_get_monotonic_time ());
   wake (self);
@@ -307,8 +275,7 @@ is_lan (AlsPunchUdp *self, GSocket *socket, const AlsStunAddress *remote)
   AlsStunAddress local;
 
   return native != NULL && als_stun_address_from_gio (&local, native)
-         && als_punch_addresses_share_lan (&local, remote,
-                                           als_punch_search_is_host (self->search, remote));
+         && als_punch_search_is_lan (self->search, &local, remote);
 }
 
 static void

@@ -449,7 +449,8 @@ test_one_network_goes_without_guesses (void)
   world_run (&world, 30 * G_USEC_PER_SEC);
   g_assert_cmpint (took_ms (&world), >=, 0);
   g_assert_cmpint (took_ms (&world), <=, 100);
-  g_assert_true (als_punch_search_is_host (world.sides[0].search, &world.sides[0].remote));
+  g_assert_true (als_punch_search_is_lan (world.sides[0].search, &world.sides[0].local,
+                                         &world.sides[0].remote));
   world_clear (&world);
 }
 

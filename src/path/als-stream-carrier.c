@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/als-context-thread.h"
 #include "base/als-deadline-source.h"
 #include "path/als-stream-socket.h"
 
@@ -62,7 +63,6 @@ stream_thread_func (gpointer user_data)
 {
   StreamThread *self = user_data;
 
-  g_main_context_push_thread_default (self->context);
   for (;;)
     g_main_context_iteration (self->context, TRUE);
   return NULL;
@@ -79,7 +79,7 @@ get_thread (void)
 
       self->context = g_main_context_new ();
       self->buffer = g_malloc (READ_BYTES);
-      g_thread_unref (g_thread_new ("als-streams", stream_thread_func, self));
+      g_thread_unref (als_context_thread_new ("als-streams", self->context, stream_thread_func, self));
       g_once_init_leave (&thread, self);
     }
   return thread;

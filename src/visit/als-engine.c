@@ -9,6 +9,7 @@
 
 #include <malloc.h>
 
+#include "base/als-context-thread.h"
 #include "crypto/als-crypto.h"
 
 /* The links' large buffers are mostly never touched. glibc would, after the first of them was freed, take
@@ -31,12 +32,10 @@ engine_thread (gpointer data)
 {
   AlsEngine *self = data;
 
-  g_main_context_push_thread_default (self->context);
   g_main_loop_run (self->loop);
   /* What was posted before the end still runs: it frees what it holds. */
   while (g_main_context_iteration (self->context, FALSE))
     ;
-  g_main_context_pop_thread_default (self->context);
   g_main_loop_unref (self->loop);
   g_main_context_unref (self->context);
   g_free (self);
@@ -58,19 +57,13 @@ als_engine_acquire (void)
       default_engine = g_new0 (AlsEngine, 1);
       default_engine->context = g_main_context_new ();
       default_engine->loop = g_main_loop_new (default_engine->context, FALSE);
-      default_engine->thread = g_thread_new ("als-engine", engine_thread, default_engine);
+      default_engine->thread = als_context_thread_new ("als-engine", default_engine->context,
+                                                       engine_thread, default_engine);
     }
   self = default_engine;
   self->refs++;
   g_mutex_unlock (&default_lock);
   return self;
-}
-
-static gboolean
-quit_cb (gpointer user_data)
-{
-  g_main_loop_quit (user_data);
-  return G_SOURCE_REMOVE;
 }
 
 void
@@ -81,13 +74,9 @@ als_engine_release (AlsEngine *self)
   g_mutex_lock (&default_lock);
   if (--self->refs == 0)
     {
-      g_autoptr (GSource) quit = g_idle_source_new ();
-
       default_engine = NULL;
       ended = self->thread;
-      /* From within the loop, so that a loop that has not begun yet ends, too. */
-      g_source_set_callback (quit, quit_cb, self->loop, NULL);
-      g_source_attach (quit, self->context);
+      als_main_loop_quit (self->loop);
     }
   g_mutex_unlock (&default_lock);
   if (ended == NULL)

@@ -12,6 +12,7 @@
 #include <nice/debug.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "base/als-context-thread.h"
 #include "base/als-deadline-source.h"
 #include "path/als-network-watch.h"
 #include "path/als-udp-sender.h"
@@ -675,7 +676,6 @@ agent_thread (gpointer data)
 {
   AlsIceAgent *self = data;
 
-  g_main_context_push_thread_default (self->context);
   self->deadline = als_deadline_source_new (self->context, "als-ice-deadline", deadline_cb, self);
   make_agent (self);
   look_up_servers (self);
@@ -686,7 +686,6 @@ agent_thread (gpointer data)
   /* What others still had to do in this thread, and libnice's own farewells. */
   while (g_main_context_iteration (self->context, FALSE))
     ;
-  g_main_context_pop_thread_default (self->context);
   agent_unref (self);
   g_atomic_int_add (&n_agents, -1);
   return NULL;
@@ -710,7 +709,7 @@ als_ice_agent_start (const AlsIcePathConfig *config, GPtrArray *servers, AlsMail
   self->waiting = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   self->lookups = g_cancellable_new ();
   g_atomic_int_inc (&n_agents);
-  g_thread_unref (g_thread_new ("als-ice", agent_thread, agent_ref (self)));
+  g_thread_unref (als_context_thread_new ("als-ice", self->context, agent_thread, agent_ref (self)));
   return self;
 }
 

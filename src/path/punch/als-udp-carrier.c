@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "base/als-context-thread.h"
 #include "base/als-deadline-source.h"
 #include "path/als-udp-sender.h"
 
@@ -50,12 +51,10 @@ thread_func (gpointer data)
 {
   CarrierThread *self = data;
 
-  g_main_context_push_thread_default (self->context);
   g_main_loop_run (self->loop);
   /* What others still had to do in this thread. */
   while (g_main_context_iteration (self->context, FALSE))
     ;
-  g_main_context_pop_thread_default (self->context);
   g_main_loop_unref (self->loop);
   g_main_context_unref (self->context);
   g_free (self->buffers);
@@ -74,24 +73,6 @@ thread_new (void)
   self->buffers = g_malloc (MAX_BATCH * MAX_DATAGRAM_BYTES);
   g_atomic_int_inc (&n_threads);
   return self;
-}
-
-static gboolean
-quit_cb (gpointer user_data)
-{
-  g_main_loop_quit (user_data);
-  return G_SOURCE_REMOVE;
-}
-
-/* From within, so that a thread that has only just begun does not miss it. */
-static void
-thread_quit (CarrierThread *self)
-{
-  g_autoptr (GSource) source = g_idle_source_new ();
-
-  g_source_set_callback (source, quit_cb, g_main_loop_ref (self->loop),
-                         (GDestroyNotify) g_main_loop_unref);
-  g_source_attach (source, self->context);
 }
 
 /* A source that does not keep the carrier alive: dropping the last reference ends it. */
@@ -218,7 +199,7 @@ als_udp_carrier_finalize (GObject *object)
   als_udp_carrier_close (ALS_CARRIER (self));
   explicit_bzero (self->key, sizeof self->key);
   G_OBJECT_CLASS (als_udp_carrier_parent_class)->finalize (object);
-  thread_quit (thread);
+  als_main_loop_quit (thread->loop);
 }
 
 static void
@@ -253,7 +234,7 @@ als_udp_carrier_new (GSocket *socket, const char *remote, gboolean lan, const ui
   als_udp_socket_tune (socket);
   self->readable = watch (self, G_IO_IN, "als-udp-readable", G_SOURCE_FUNC (readable_cb));
   g_source_attach (self->readable, self->thread->context);
-  g_thread_unref (g_thread_new ("als-udp", thread_func, self->thread));
+  g_thread_unref (als_context_thread_new ("als-udp", self->thread->context, thread_func, self->thread));
   return ALS_CARRIER (self);
 }
 

@@ -188,7 +188,7 @@ def a_suspended_laptop_does_not_end_the_session(scene):
         send_to_all(cli, signal.SIGSTOP)
     try:
         homes["d"].renumber()
-        time.sleep(40)   # the sleep itself
+        time.sleep(20)   # the sleep itself
     finally:
         for cli in sleepers:
             send_to_all(cli, signal.SIGCONT)

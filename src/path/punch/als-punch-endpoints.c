@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
+/* What the machine itself knows; servers and routers tell the rest. */
+
 #define G_LOG_DOMAIN "als-path"
 
 #include "config.h"

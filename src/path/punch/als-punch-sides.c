@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright the Alongside authors */
 
+/* A NAT is judged by the ports that several servers saw; everything else is asked of what both sides
+ * have told. What is dialled or probed when is the plan's and the search's. */
+
 #define G_LOG_DOMAIN "als-path"
 
 #include "config.h"

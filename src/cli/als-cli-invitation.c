@@ -35,11 +35,13 @@ invitation_cb (AlsVisit *visit, GParamSpec *pspec, Cli *self)
 {
   const char *text = als_visit_get_invitation (visit);
   const char *digits = als_visit_get_code (visit);
+  g_autofree char *grouped = NULL;
 
   if (text == NULL || digits == NULL || self->reply != NULL || self->has_ended)
     return;
   show_text (self, "invitation", _ ("Send this invitation by any chat:"), text, digits);
-  als_cli_say (self, _ ("Say these six digits aloud, and never write them: %s"), digits);
+  grouped = g_strdup_printf ("%.3s %s", digits, digits + MIN (strlen (digits), 3));
+  als_cli_say (self, _ ("Say these six digits aloud, and never write them: %s"), grouped);
   als_cli_say (self, "%s", _ ("Paste the reply here:"));
   self->reply = g_string_new (NULL);
   als_cli_read_more (self);
@@ -146,7 +148,7 @@ als_cli_begin_reply (Cli *self, GError **error)
       return FALSE;
     }
   started = als_visit_paste_invitation (self->visit, text, g_strstrip (digits), error);
-  memset (digits, 0, sizeof digits);
+  explicit_bzero (digits, sizeof digits);
   return started;
 }
 

@@ -16,7 +16,7 @@
 #define FIRST_STEP_US (3 * 1000)
 #define NO_QUEUE_US (5 * 1000)
 #define TWO_MESSAGES_BYTES 2560
-/* One late message is no queue: the doubling ends when so many of one round trip show it, as in RFC 9406. */
+/* One late message is no queue: the doubling ends when so many in a row show it, nearly as in RFC 9406. */
 #define START_SAMPLES 4
 #define SHRINK_QUEUE_US (30 * 1000)
 /* On a path that became wider what is under way stands in the old queue, and what is sent until that is
@@ -114,6 +114,8 @@ static void
 start_again (AlsMessageWindow *self)
 {
   self->starting = TRUE;
+  self->n_late = 0;
+  self->latest_us = 0;
   self->limit_bytes = MIN (MIN_LIMIT_BYTES, self->max_bytes);
   start_round (self);
   self->srtt_us = min_filter_get (&self->base);
@@ -143,6 +145,7 @@ add_sample (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us)
   min_filter_add (&self->base, rtt_us, now_us);
   self->standing.part_us = MAX (min_filter_get (&self->base) / 2, MIN_STANDING_PART_US);
   min_filter_add (&self->standing, rtt_us, now_us);
+  self->latest_us = rtt_us;
   self->n_round_samples++;
   self->round_least_us = MIN (self->round_least_us, rtt_us);
 }
@@ -193,17 +196,18 @@ static void
 judge_start (AlsMessageWindow *self, int64_t grow_queue_us, size_t in_flight, gboolean round)
 {
   gboolean used = in_flight >= self->limit_bytes / 4 * 3;
-  int64_t least_us = self->round_least_us - min_filter_get (&self->base);
+  int64_t base_us = min_filter_get (&self->base);
 
-  if (self->n_round_samples < START_SAMPLES)
-    return;
-  if (self->starting && self->n_unjudged == 0 && least_us > grow_queue_us)
+  if (self->latest_us != 0)
+    self->n_late = self->latest_us - base_us > grow_queue_us ? self->n_late + 1 : 0;
+  self->latest_us = 0;
+  if (self->starting && self->n_unjudged == 0 && self->n_late >= START_SAMPLES)
     {
       self->starting = FALSE;
       self->ended_at_bytes = self->limit_bytes;
     }
   else if (!self->starting && round && used && self->limit_bytes >= self->ended_at_bytes
-           && least_us < NO_QUEUE_US)
+           && self->n_round_samples >= START_SAMPLES && self->round_least_us - base_us < NO_QUEUE_US)
     self->starting = TRUE;
 }
 

@@ -30,6 +30,8 @@ typedef struct
   gboolean starting;     /* doubling each round trip */
   size_t step_bytes;     /* last growth */
   uint64_t round_end;    /* sent_bytes when this round began */
+  int64_t latest_us;     /* round trip, not judged yet; 0: judged */
+  guint n_late;          /* round trips in a row that showed a queue */
   guint n_round_samples; /* of the round trip, in this round ... */
   int64_t round_least_us; /* ... and the least of them; INT64_MAX: none yet */
   guint n_unjudged;      /* rounds, with this one, whose queue is an older one */

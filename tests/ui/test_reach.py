@@ -218,6 +218,10 @@ def main():
                 print(f"# {line}")
             print(f"not ok {number} /ui/reach/{name}", flush=True)
             people.shoot("where-it-failed")
+            for side in people.sides:
+                with open(side.log, encoding="utf-8", errors="replace") as log:
+                    for line in log.read().splitlines()[-12:]:
+                        print(f"# {side.name}: {line}", flush=True)
             break
     for side in people.sides:
         for line in side.complaints():

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 import netlab
@@ -274,20 +273,9 @@ def main():
     lab = NetLab()
     lab.start_servers(turn=True, proxy=True)
     probes = Probes(lab)
-    cases = [(profile, lambda profile=profile: probes.judge(profile)) for profile in JUDGES]
-    cases += [(test.__name__.replace("_", "-"), lambda test=test: test(lab, probes)) for test in TESTS]
-    failed = False
-    print(f"1..{len(cases)}", flush=True)
-    for number, (name, test) in enumerate(cases, 1):
-        try:
-            test()
-            print(f"ok {number} /diagnose/{name}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            failed = True
-            for line in (str(error) if isinstance(error, Failure) else traceback.format_exc()).splitlines():
-                print(f"# {line}")
-            print(f"not ok {number} /diagnose/{name}", flush=True)
-    return 1 if failed else 0
+    cases = [(f"/diagnose/{profile}", lambda profile=profile: probes.judge(profile)) for profile in JUDGES]
+    cases += [("/diagnose/" + test.__name__.replace("_", "-"), lambda test=test: test(lab, probes)) for test in TESTS]
+    return labs.run_tap(cases)
 
 
 sys.exit(main())

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two homes meet by a pasted invitation, with no rendezvous server anywhere: a STUN server tells
 their addresses, people carry two texts and say six digits. TAP on standard output."""
+import functools
 import os
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 import netlab
@@ -119,20 +119,8 @@ def main():
     lab.make_certificates()
     Coturn(lab)
     lab.homes = {host: lab.home(host, "port-restricted", delay=10, rate=40) for host in ("a", "b")}
-    failed = False
     tests = [test for test in TESTS if not sys.argv[1:] or test.__name__ in sys.argv[1:]]
-    print(f"1..{len(tests)}", flush=True)
-    for number, test in enumerate(tests, 1):
-        name = test.__name__.replace("_", "-")
-        try:
-            test(lab)
-            print(f"ok {number} /invitation/{name}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            failed = True
-            for line in (str(error) if isinstance(error, Failure) else traceback.format_exc()).splitlines():
-                print(f"# {line}")
-            print(f"not ok {number} /invitation/{name}", flush=True)
-    return 1 if failed else 0
+    return labs.run_tap([("/invitation/" + test.__name__.replace("_", "-"), functools.partial(test, lab)) for test in tests])
 
 
 sys.exit(main())

@@ -8,10 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 
 import test_turn_cli  # enters a namespace of its own, first of all
 from test_turn_cli import Visit, check, netlab
+import lab as labs
 
 MIB = 1024 * 1024
 FLOOD = 200
@@ -140,13 +140,7 @@ def main():
     lab = netlab.NetLab()
     try:
         server = lab.start_servers()
-        print("1..1", flush=True)
-        print(f"ok 1 a stranger on the punched port # {knocked_at(lab, server)}", flush=True)
-        return 0
-    except Exception:  # pylint: disable=broad-except
-        print("not ok 1 a stranger on the punched port", flush=True)
-        print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), flush=True)
-        return 1
+        return labs.run_tap([("a stranger on the punched port", lambda: knocked_at(lab, server))])
     finally:
         lab.close()
 

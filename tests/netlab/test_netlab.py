@@ -2,6 +2,7 @@
 """Is the laboratory what it says? Its routers are asked by probes that know nothing of them.
 TAP on standard output."""
 import errno
+import functools
 import os
 import secrets
 import socket
@@ -10,7 +11,6 @@ import struct
 import sys
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import netlab
@@ -482,25 +482,14 @@ def main():
         print(f"1..0 # SKIP {netlab.missing()}")
         return 0
     lab = NetLab()
-    failed = 0
     try:
         lab.start_servers()
         for address in (SIGNAL, SIGNAL_6):
             echo(address)
-        print(f"1..{len(scenarios)}")
-        for number, scenario in enumerate(scenarios, 1):
-            name = scenario.__name__.replace("_", " ")
-            try:
-                scenario(lab)
-                print(f"ok {number} {name}", flush=True)
-            except Exception as error:   # pylint: disable=broad-except
-                failed += 1
-                print(f"not ok {number} {name}", flush=True)
-                for line in (traceback.format_exc() if not isinstance(error, Failure) else str(error)).splitlines():
-                    print(f"# {line}", flush=True)
+        return labs.run_tap([(scenario.__name__.replace("_", " "), functools.partial(scenario, lab))
+                             for scenario in scenarios])
     finally:
         lab.close()
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 BUILD = os.environ.get("ALONGSIDE_BUILD_ROOT") or os.environ.get("MESON_BUILD_ROOT") or "_build"
 BUILD = os.path.abspath(BUILD)
@@ -28,6 +29,27 @@ INSIDE = "ALONGSIDE_LAB"
 
 class Failure(Exception):
     """A sentence that says what was waited for, or what is wrong."""
+
+
+def run_tap(cases, after_failure=None):
+    """CASES: (name, function) pairs, each a line of TAP; what the function returns stands behind it.
+    AFTER_FAILURE () tells more as "# …" lines; with it the rest is not run. Returns the exit status."""
+    failed = False
+    print(f"1..{len(cases)}", flush=True)
+    for number, (name, function) in enumerate(cases, 1):
+        try:
+            told = function()
+        except Exception as error:  # pylint: disable=broad-except
+            failed = True
+            for line in (str(error) if isinstance(error, Failure) else traceback.format_exc()).splitlines():
+                print(f"# {line}")
+            print(f"not ok {number} {name}", flush=True)
+            if after_failure is not None:
+                after_failure()
+                break
+            continue
+        print(f"ok {number} {name}" + (f" # {told}" if told else ""), flush=True)
+    return 1 if failed else 0
 
 
 def enter():

@@ -3,12 +3,12 @@
 invitation goes one way, the digits are said, the reply comes back, and both windows tell the truth
 about the connection. Between homes with NATs; a STUN server tells the addresses, nothing else is there.
 TAP on standard output; pictures of every step in _build/reach/."""
+import functools
 import os
 import re
 import shutil
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -203,26 +203,18 @@ def main():
         print(f"1..0 # SKIP {why_not}")
         return 0
     people = People()
-    failed = False
-    print(f"1..{len(TESTS)}", flush=True)
+
+    def tell_more():
+        people.shoot("where-it-failed")
+        for side in people.sides:
+            with open(side.log, encoding="utf-8", errors="replace") as log:
+                for line in log.read().splitlines()[-12:]:
+                    print(f"# {side.name}: {line}", flush=True)
+
     for side in people.sides:
         side.start_app()
-    for number, test in enumerate(TESTS, 1):
-        name = test.__name__.replace("_", "-")
-        try:
-            test(people)
-            print(f"ok {number} /ui/reach/{name}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            failed = True
-            for line in (str(error) if isinstance(error, Failure) else traceback.format_exc()).splitlines():
-                print(f"# {line}")
-            print(f"not ok {number} /ui/reach/{name}", flush=True)
-            people.shoot("where-it-failed")
-            for side in people.sides:
-                with open(side.log, encoding="utf-8", errors="replace") as log:
-                    for line in log.read().splitlines()[-12:]:
-                        print(f"# {side.name}: {line}", flush=True)
-            break
+    failed = labs.run_tap([("/ui/reach/" + test.__name__.replace("_", "-"), functools.partial(test, people))
+                           for test in TESTS], tell_more) != 0
     for side in people.sides:
         for line in side.complaints():
             failed = True

@@ -42,24 +42,6 @@ typedef struct
   int64_t sent_us;
 } Message;
 
-static void
-min_filter_add (AlsMinFilter *self, int64_t value_us, int64_t now_us)
-{
-  if (now_us - self->start_us >= self->part_us)
-    {
-      self->older_us = now_us - self->start_us < 2 * self->part_us ? self->younger_us : INT64_MAX;
-      self->younger_us = INT64_MAX;
-      self->start_us = now_us;
-    }
-  self->younger_us = MIN (self->younger_us, value_us);
-}
-
-static int64_t
-min_filter_get (const AlsMinFilter *self)
-{
-  return MIN (self->younger_us, self->older_us);
-}
-
 void
 als_message_window_init (AlsMessageWindow *self, size_t max_bytes)
 {
@@ -68,9 +50,8 @@ als_message_window_init (AlsMessageWindow *self, size_t max_bytes)
     .limit_bytes = MIN (FIRST_LIMIT_BYTES, max_bytes),
     .starting = TRUE,
     .round_least_us = INT64_MAX,
-    .base = { .part_us = BASE_PART_US, .younger_us = INT64_MAX, .older_us = INT64_MAX },
-    .standing = { .part_us = MIN_STANDING_PART_US, .younger_us = INT64_MAX,
-                  .older_us = INT64_MAX },
+    .base = ALS_MIN_FILTER_INIT (BASE_PART_US),
+    .standing = ALS_MIN_FILTER_INIT (MIN_STANDING_PART_US),
   };
   g_queue_init (&self->messages);
 }
@@ -96,12 +77,6 @@ als_message_window_clear (AlsMessageWindow *self)
 #define STALL_FACTOR 4
 
 static void
-min_filter_reset (AlsMinFilter *self)
-{
-  self->younger_us = self->older_us = INT64_MAX;
-}
-
-static void
 start_round (AlsMessageWindow *self)
 {
   self->round_end = self->sent_bytes;
@@ -118,18 +93,18 @@ start_again (AlsMessageWindow *self)
   self->latest_us = 0;
   self->limit_bytes = MIN (MIN_LIMIT_BYTES, self->max_bytes);
   start_round (self);
-  self->srtt_us = min_filter_get (&self->base);
+  self->srtt_us = als_min_filter_get (&self->base);
   self->lasting_us = 0;
   self->carried = 0;
-  min_filter_reset (&self->standing);
-  min_filter_add (&self->standing, self->srtt_us, self->standing.start_us);
+  als_min_filter_reset (&self->standing);
+  als_min_filter_add (&self->standing, self->srtt_us, self->standing.start_us);
 }
 
 static gboolean
 is_stall (AlsMessageWindow *self, int64_t rtt_us)
 {
   return self->srtt_us != 0 && rtt_us > STALL_US
-         && rtt_us > STALL_FACTOR * min_filter_get (&self->base);
+         && rtt_us > STALL_FACTOR * als_min_filter_get (&self->base);
 }
 
 static void
@@ -142,9 +117,9 @@ add_sample (AlsMessageWindow *self, int64_t rtt_us, int64_t now_us)
       return;
     }
   self->srtt_us = self->srtt_us == 0 ? rtt_us : (7 * self->srtt_us + rtt_us) / 8;
-  min_filter_add (&self->base, rtt_us, now_us);
-  self->standing.part_us = MAX (min_filter_get (&self->base) / 2, MIN_STANDING_PART_US);
-  min_filter_add (&self->standing, rtt_us, now_us);
+  als_min_filter_add (&self->base, rtt_us, now_us);
+  self->standing.part_us = MAX (als_min_filter_get (&self->base) / 2, MIN_STANDING_PART_US);
+  als_min_filter_add (&self->standing, rtt_us, now_us);
   self->latest_us = rtt_us;
   self->n_round_samples++;
   self->round_least_us = MIN (self->round_least_us, rtt_us);
@@ -196,7 +171,7 @@ static void
 judge_start (AlsMessageWindow *self, int64_t grow_queue_us, size_t in_flight, gboolean round)
 {
   gboolean used = in_flight >= self->limit_bytes / 4 * 3;
-  int64_t base_us = min_filter_get (&self->base);
+  int64_t base_us = als_min_filter_get (&self->base);
 
   if (self->latest_us != 0)
     self->n_late = self->latest_us - base_us > grow_queue_us ? self->n_late + 1 : 0;
@@ -221,8 +196,8 @@ end_round (AlsMessageWindow *self)
 static void
 adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
 {
-  int64_t standing_us = min_filter_get (&self->standing);
-  int64_t queue_us = standing_us - min_filter_get (&self->base);
+  int64_t standing_us = als_min_filter_get (&self->standing);
+  int64_t queue_us = standing_us - als_min_filter_get (&self->base);
   int64_t grow_queue_us = CLAMP (get_own_length (self), GROW_QUEUE_US, SHRINK_QUEUE_US);
   /* Half is enough to say that a larger one would be used: an encoder that stays below what we
    * tell would otherwise never learn of more. */
@@ -342,7 +317,7 @@ als_message_window_get_late (const AlsMessageWindow *self, int64_t now_us)
 int64_t
 als_message_window_get_min_rtt (const AlsMessageWindow *self)
 {
-  int64_t min_us = min_filter_get (&self->base);
+  int64_t min_us = als_min_filter_get (&self->base);
 
   return min_us != INT64_MAX ? min_us : 0;
 }

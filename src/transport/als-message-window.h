@@ -10,14 +10,9 @@
 #include <glib.h>
 #include <stdint.h>
 
-G_BEGIN_DECLS
+#include "transport/als-min-filter.h"
 
-typedef struct
-{
-  int64_t start_us;      /* of the younger part */
-  int64_t part_us;
-  int64_t younger_us, older_us; /* least of each part; INT64_MAX: none yet */
-} AlsMinFilter;
+G_BEGIN_DECLS
 
 typedef struct
 {

@@ -19,7 +19,8 @@
 #define FULL_GROWTH 1.25
 #define FULL_ROUNDS 3
 #define FULL_LOSS 0.05
-#define FULL_RTT 1.25
+/* Of the round trip. */
+#define FULL_QUEUE 0.25
 /* Rounds with a queue from end to end that carry less than this share refute the estimate. */
 #define REFUTED_SHARE 0.75
 #define REFUTED_ROUNDS 2
@@ -27,6 +28,7 @@ static const double cycle_gains[] = { 1.25, 0.75, 1, 1, 1, 1, 1, 1 };
 
 /* The other side collects acknowledgements for this long. */
 #define ACK_DELAY_US (5 * 1000)
+#define UNQUEUED_PART_US (200 * 1000)
 #define MIN_RTT_WINDOW_US (10 * G_USEC_PER_SEC)
 /* Half a path's worth in flight for a tenth of a second each ten: under 1 % of the rate. */
 #define PROBE_RTT_US (100 * 1000)
@@ -38,10 +40,14 @@ static const double cycle_gains[] = { 1.25, 0.75, 1, 1, 1, 1, 1, 1 };
 #define BURST_MIN (2 * 1472)
 #define BURST_MAX (64 * 1024)
 
+/* Acknowledgements that stand in a queue of the other side's making take longer: as much more is under way. */
 static double
 get_bdp (const AlsRateControl *self, double gain)
 {
-  return gain * self->bandwidth * (double) self->min_rtt_us / G_USEC_PER_SEC;
+  int64_t rtt_us = als_min_filter_get (&self->unqueued_rtt);
+
+  rtt_us = rtt_us == INT64_MAX ? self->min_rtt_us : MAX (self->min_rtt_us, rtt_us);
+  return gain * self->bandwidth * (double) rtt_us / G_USEC_PER_SEC;
 }
 
 static double
@@ -100,6 +106,8 @@ als_rate_control_init (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
   *self = (AlsRateControl){
     .min_rtt_us = rtt_us,
     .min_rtt_stamp_us = now_us,
+    .round_queue_us = INT64_MAX,
+    .unqueued_rtt = ALS_MIN_FILTER_INIT (UNQUEUED_PART_US),
     .delivered_us = now_us,
     .first_sent_us = now_us,
     .cwnd = INITIAL_CWND,
@@ -170,9 +178,9 @@ als_rate_control_acked (AlsRateControl *self, const AlsRateMark *mark, gboolean 
 }
 
 static gboolean
-is_queueing (const AlsRateControl *self, int64_t rtt_us)
+is_queueing (const AlsRateControl *self, int64_t queue_us)
 {
-  return (double) rtt_us > FULL_RTT * (double) self->min_rtt_us + ACK_DELAY_US;
+  return (double) queue_us > FULL_QUEUE * (double) self->min_rtt_us + ACK_DELAY_US;
 }
 
 /* A round is over. Modems and shapers let the first kilobytes of an idle line pass at once; that
@@ -185,11 +193,12 @@ check_estimate (AlsRateControl *self)
   double carried = self->rounds_max[self->filter_round];
 
   if (self->state != ALS_RATE_PROBE_RTT && !self->round_app_limited && carried > 0
-      && is_queueing (self, self->round_rtt_us) && carried < REFUTED_SHARE * self->bandwidth)
+      && self->round_queue_us != INT64_MAX && is_queueing (self, self->round_queue_us)
+      && carried < REFUTED_SHARE * self->bandwidth)
     self->refuted_rounds++;
   else
     self->refuted_rounds = 0;
-  self->round_rtt_us = 0;
+  self->round_queue_us = INT64_MAX;
   self->round_app_limited = FALSE;
   if (self->refuted_rounds < REFUTED_ROUNDS)
     return;
@@ -200,7 +209,7 @@ check_estimate (AlsRateControl *self)
 }
 
 static void
-update_bandwidth (AlsRateControl *self, int64_t rtt_us)
+update_bandwidth (AlsRateControl *self, int64_t rtt_us, int64_t queue_us)
 {
   const AlsRateMark *mark = &self->sample;
   int64_t interval_us = MAX (mark->sent_us - mark->first_sent_us,
@@ -213,8 +222,8 @@ update_bandwidth (AlsRateControl *self, int64_t rtt_us)
       self->round_start = TRUE;
       check_estimate (self);
     }
-  if (rtt_us > 0 && (self->round_rtt_us == 0 || rtt_us < self->round_rtt_us))
-    self->round_rtt_us = rtt_us;
+  if (rtt_us > 0)
+    self->round_queue_us = MIN (self->round_queue_us, queue_us);
   self->round_app_limited |= mark->app_limited;
   /* Shorter than any round trip: acknowledgements came in a heap. */
   if (interval_us <= 0 || interval_us < self->min_rtt_us)
@@ -340,8 +349,13 @@ update_cwnd (AlsRateControl *self, gboolean queueing)
 }
 
 void
-als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
+als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t queue_us, int64_t now_us)
 {
+  if (rtt_us > 0)
+    {
+      self->unqueued_rtt.part_us = MAX (self->min_rtt_us, UNQUEUED_PART_US);
+      als_min_filter_add (&self->unqueued_rtt, rtt_us - queue_us, now_us);
+    }
   self->round_start = FALSE;
   self->round_lost += self->lost_now;
   self->round_acked += self->acked_now;
@@ -349,8 +363,8 @@ als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
     self->app_limited_until = 0;
   if (self->sample_valid)
     {
-      update_bandwidth (self, rtt_us);
-      check_full_pipe (self, is_queueing (self, rtt_us));
+      update_bandwidth (self, rtt_us, queue_us);
+      check_full_pipe (self, is_queueing (self, queue_us));
     }
   if (self->state == ALS_RATE_STARTUP && self->full_pipe)
     set_state (self, ALS_RATE_DRAIN, now_us);
@@ -360,7 +374,7 @@ als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t now_us)
     advance_cycle (self, now_us);
   update_min_rtt (self, rtt_us, now_us);
   update_pacing (self);
-  update_cwnd (self, !self->full_pipe && is_queueing (self, rtt_us));
+  update_cwnd (self, !self->full_pipe && is_queueing (self, queue_us));
   self->sample_valid = FALSE;
   self->acked_now = 0;
   self->lost_now = 0;

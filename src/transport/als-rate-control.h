@@ -11,6 +11,8 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "transport/als-min-filter.h"
+
 G_BEGIN_DECLS
 
 typedef enum
@@ -55,11 +57,12 @@ typedef struct
   double bandwidth;                          /* bytes a second, 0: unknown */
   int64_t min_rtt_us;                        /* 0: unknown */
   int64_t min_rtt_stamp_us;
+  AlsMinFilter unqueued_rtt;                 /* lately, without the queue on the way there */
 
   uint64_t next_round_delivered;
   gboolean round_start;
   uint64_t round_lost, round_acked;
-  int64_t round_rtt_us;                      /* the smallest in this round, 0: none yet */
+  int64_t round_queue_us;                    /* the smallest in this round; INT64_MAX: none yet */
   gboolean round_app_limited;
   guint refuted_rounds;                      /* see check_estimate () */
   gboolean full_pipe;
@@ -83,12 +86,13 @@ void     als_rate_control_sent        (AlsRateControl *self, AlsRateMark *mark, 
                                        int64_t now_us);
 /* Something leaves that is neither acknowledged nor counted. */
 void     als_rate_control_charge      (AlsRateControl *self, uint32_t size, int64_t now_us);
-/* Each packet of an acknowledgement, then once _finish () with the round trip of the newest
- * (0: none). LATE: it had been called lost. */
+/* Each packet of an acknowledgement, then once _finish () with the round trip of the newest (0: none)
+ * and how long it stood in a queue on the way there. LATE: it had been called lost. */
 void     als_rate_control_acked       (AlsRateControl *self, const AlsRateMark *mark, gboolean late,
                                        int64_t now_us);
 void     als_rate_control_lost        (AlsRateControl *self, const AlsRateMark *mark);
-void     als_rate_control_finish      (AlsRateControl *self, int64_t rtt_us, int64_t now_us);
+void     als_rate_control_finish      (AlsRateControl *self, int64_t rtt_us, int64_t queue_us,
+                                       int64_t now_us);
 /* It never left this machine. */
 void     als_rate_control_unsent      (AlsRateControl *self, const AlsRateMark *mark);
 /* There was room to send but nothing to send. */

@@ -52,6 +52,7 @@ read_ack (AlsReader *reader, AlsRecord *record)
   uint32_t first;
   guint n;
 
+  record->arrived_us = als_reader_u32 (reader);
   record->delay_us = als_reader_u32 (reader);
   first = last - als_reader_u16 (reader);
   record->ranges[0] = (AlsAckRange){ first, last };
@@ -140,13 +141,15 @@ als_packet_write_header (uint8_t *out, const AlsPacketHeader *header)
 }
 
 size_t
-als_packet_write_ack (uint8_t *out, uint32_t delay_us, const AlsAckRange *ranges, guint n_ranges)
+als_packet_write_ack (uint8_t *out, uint32_t arrived_us, uint32_t delay_us,
+                      const AlsAckRange *ranges, guint n_ranges)
 {
   uint8_t *at = out;
 
   g_assert (n_ranges > 0 && n_ranges <= ALS_ACK_RANGES_MAX + 1);
   *at++ = ALS_RECORD_ACK;
   at = put_u32 (at, ranges[0].last);
+  at = put_u32 (at, arrived_us);
   at = put_u32 (at, delay_us);
   at = put_u16 (at, (uint16_t) (ranges[0].last - ranges[0].first));
   *at++ = (uint8_t) (n_ranges - 1);

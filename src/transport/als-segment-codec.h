@@ -14,8 +14,9 @@
  * Records, one after the other:
  *
  *   u8 PAD           the rest is nothing
- *   u8 ACK           u32 largest, u32 delay in µs, u16 more, u8 n, n times {u16 gap, u16 more}:
- *                    LARGEST and MORE below it, then GAP + 1 missing, MORE + 1 there, ...
+ *   u8 ACK           u32 largest, u32 arrived, u32 delay, u16 more, u8 n, n times {u16 gap, u16 more}:
+ *                    LARGEST and MORE below it, then GAP + 1 missing, MORE + 1 there, ...; LARGEST
+ *                    came at ARRIVED (µs of a clock of its own, low bits), DELAY µs ago
  *   u8 TCP_ACK       u8 lane, 24 bytes: the latest pure acknowledgement of its pseudo-TCP
  *   u8 DATAGRAM      u16 length, bytes
  *   u8 FRAGMENT      u16 id, u16 offset, u16 total, u16 length, bytes
@@ -59,7 +60,7 @@ typedef enum
 #define ALS_DATAGRAM_HEADER_BYTES 3
 #define ALS_FRAGMENT_HEADER_BYTES 9
 #define ALS_STREAM_HEADER_BYTES 7
-#define ALS_ACK_HEADER_BYTES 12
+#define ALS_ACK_HEADER_BYTES 16
 #define ALS_ACK_RANGE_BYTES 4
 
 typedef struct
@@ -84,6 +85,7 @@ typedef struct
   size_t len;
   uint32_t offset;     /* STREAM, FRAGMENT */
   uint16_t id, total;  /* FRAGMENT */
+  uint32_t arrived_us; /* ACK */
   uint32_t delay_us;   /* ACK */
   guint n_ranges;      /* ACK: highest first */
   AlsAckRange ranges[ALS_ACK_RANGES_MAX + 1];
@@ -96,8 +98,8 @@ gboolean als_packet_read_record (AlsReader *reader, AlsRecord *record);
 
 /* Each returns the bytes written; the caller has made sure of the room. */
 size_t   als_packet_write_header   (uint8_t *out, const AlsPacketHeader *header);
-size_t   als_packet_write_ack      (uint8_t *out, uint32_t delay_us, const AlsAckRange *ranges,
-                                    guint n_ranges);
+size_t   als_packet_write_ack      (uint8_t *out, uint32_t arrived_us, uint32_t delay_us,
+                                    const AlsAckRange *ranges, guint n_ranges);
 size_t   als_packet_write_tcp_ack  (uint8_t *out, AlsLane lane, const uint8_t *tcp_header);
 size_t   als_packet_write_datagram (uint8_t *out, const uint8_t *data, size_t len);
 size_t   als_packet_write_fragment (uint8_t *out, uint16_t id, uint16_t offset, uint16_t total,

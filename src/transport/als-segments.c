@@ -8,6 +8,7 @@
 #include "transport/als-segments.h"
 
 #include <string.h>
+#include "transport/als-min-filter.h"
 #include "transport/als-mtu-search.h"
 #include "transport/als-ranges.h"
 #include "transport/als-rate-control.h"
@@ -50,6 +51,9 @@
 #define CONTROL_EXTRA_BYTES (8 * ALS_MTU_MAX)
 /* A record smaller than this is not worth splitting a stream for. */
 #define MIN_CHUNK_BYTES 32
+
+/* Two clocks drift apart by a millisecond or two meanwhile. */
+#define WAY_PART_US (10 * G_USEC_PER_SEC)
 
 #define DATAGRAM_SLOTS 8
 #define DATAGRAM_MAX_AGE_US (250 * 1000)
@@ -126,6 +130,9 @@ struct _AlsSegments
   uint64_t n_lost;
 
   int64_t srtt_us, rttvar_us, latest_rtt_us;
+  uint32_t way_origin_us;  /* their clock less ours, and the way there, as first seen */
+  AlsMinFilter way;        /* the way there without a queue, beyond that */
+  int64_t queue_us;        /* on the way there, smoothed */
   int64_t rack_sent_us, rack_rtt_us;
   uint64_t rack_number;
   int64_t loss_deadline_us;
@@ -167,6 +174,7 @@ als_segments_new (const AlsSegmentsEvents *events, gpointer user_data)
   self->ack_deadline_us = INT64_MAX;
   self->loss_deadline_us = INT64_MAX;
   self->ack_every = ACK_EVERY;
+  self->way = (AlsMinFilter) ALS_MIN_FILTER_INIT (WAY_PART_US);
   self->sent_capacity = SENT_RING_MIN;
   self->sent = g_new0 (Sent, self->sent_capacity);
   self->datagrams = g_byte_array_new ();
@@ -382,13 +390,30 @@ update_rtt (AlsSegments *self, int64_t rtt_us)
   self->srtt_us = (7 * self->srtt_us + rtt_us) / 8;
 }
 
+/* The queue on the way there alone, whatever stands on the way back: what the other side sends must not look
+ * like a queue of ours. */
+static int64_t
+update_queue (AlsSegments *self, int64_t sent_us, uint32_t arrived_us, int64_t now_us)
+{
+  uint32_t way_us = arrived_us - (uint32_t) sent_us;
+  int64_t beyond_us, queue_us;
+
+  if (als_min_filter_get (&self->way) == INT64_MAX)
+    self->way_origin_us = way_us;
+  beyond_us = (int32_t) (way_us - self->way_origin_us);
+  als_min_filter_add (&self->way, beyond_us, now_us);
+  queue_us = beyond_us - als_min_filter_get (&self->way);
+  self->queue_us = (7 * self->queue_us + queue_us) / 8;
+  return queue_us;
+}
+
 static gboolean
 receive_ack (AlsSegments *self, const AlsRecord *record, int64_t now_us)
 {
   int32_t distance = (int32_t) (record->ranges[0].last - (uint32_t) self->next_number);
   uint64_t last, largest;
   gboolean newest_is_new = FALSE, news = FALSE;
-  int64_t rtt_us = 0;
+  int64_t rtt_us = 0, queue_us = 0;
 
   if (distance >= 0)
     return FALSE;
@@ -422,16 +447,17 @@ receive_ack (AlsSegments *self, const AlsRecord *record, int64_t now_us)
     return TRUE;
   if (newest_is_new)
     {
-      int64_t raw_us = now_us - get_sent (self, largest)->mark.sent_us;
+      int64_t sent_us = get_sent (self, largest)->mark.sent_us;
 
-      rtt_us = MAX (raw_us - (int64_t) record->delay_us, 1);
+      rtt_us = MAX (now_us - sent_us - (int64_t) record->delay_us, 1);
       update_rtt (self, rtt_us);
+      queue_us = update_queue (self, sent_us, record->arrived_us, now_us);
     }
   self->asked = 0;
   self->ask_now = FALSE;
   self->last_heard_us = now_us;
   detect_losses (self, now_us);
-  als_rate_control_finish (&self->rate, rtt_us, now_us);
+  als_rate_control_finish (&self->rate, rtt_us, queue_us, now_us);
   update_floor (self, now_us);
   return TRUE;
 }
@@ -747,7 +773,7 @@ put_ack (AlsSegments *self, Builder *b, int64_t now_us)
   self->unacked = 0;
   self->ack_deadline_us = INT64_MAX;
   if (n > 0)
-    b->len += als_packet_write_ack (b->out + b->len,
+    b->len += als_packet_write_ack (b->out + b->len, (uint32_t) self->largest_us,
                                     (uint32_t) CLAMP (now_us - self->largest_us, 0, UINT32_MAX),
                                     ranges, n);
 }
@@ -1003,7 +1029,7 @@ als_segments_poll (AlsSegments *self, int64_t now_us)
   if (self->loss_deadline_us <= now_us)
     {
       detect_losses (self, now_us);
-      als_rate_control_finish (&self->rate, 0, now_us);
+      als_rate_control_finish (&self->rate, 0, 0, now_us);
     }
   if (get_ask_deadline (self) <= now_us && !self->ask_now && has_numbers (self))
     {
@@ -1050,7 +1076,7 @@ als_segments_get_stats (const AlsSegments *self, AlsLinkStats *stats)
 {
   stats->rtt_us = self->srtt_us;
   stats->min_rtt_us = self->rate.min_rtt_us;
-  stats->queue_delay_us = MAX (self->srtt_us - self->rate.min_rtt_us, 0);
+  stats->queue_delay_us = self->queue_us;
   stats->lost_packets = self->n_lost;
   stats->mtu = self->mtu.size;
 }

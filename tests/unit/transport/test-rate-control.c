@@ -64,7 +64,8 @@ hear (Path *path)
     als_rate_control_lost (&path->control, mark);
   else
     als_rate_control_acked (&path->control, mark, FALSE, path->now_us);
-  als_rate_control_finish (&path->control, path->now_us - mark->sent_us, path->now_us);
+  als_rate_control_finish (&path->control, path->now_us - mark->sent_us,
+                           path->now_us - mark->sent_us - path->rtt_us, path->now_us);
   path->was_probing |= path->control.state == ALS_RATE_PROBE_RTT;
   g_free (mark);
   g_free (ack_us);

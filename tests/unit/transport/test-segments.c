@@ -222,7 +222,7 @@ test_loss_by_time (void)
 
   now_us += 20 * 1000;
   len = als_packet_write_header (out, &bare);
-  len += als_packet_write_ack (out + len, 0, &second, 1);
+  len += als_packet_write_ack (out + len, 0, 0, &second, 1);
   g_assert_true (als_segments_receive (from.segments, out, len, now_us));
   g_assert_cmpuint (build (&from, out, now_us), ==, 0);
   als_segments_get_stats (from.segments, &stats);

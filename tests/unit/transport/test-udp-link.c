@@ -272,6 +272,26 @@ test_both_ways (void)
   run_dry (pair);
 }
 
+/* What the other side sends stands before our acknowledgements: no reason to start slowly. */
+static void
+test_queue_on_the_way_back (void)
+{
+  g_autoptr (AlsTestLinkPair) pair = pair_new (100, 100 * MS, 0.01);
+  AlsLinkStats stats;
+  double mbits;
+
+  als_test_link_pair_send (pair, 0, ALS_LANE_CHAT, 1);
+  als_test_link_pair_run (pair, SECOND);
+  als_test_net_get_line (pair->net, 1)->delay_us += 80 * MS;
+  pair->ends[0].bulk_frame = ALS_FRAME_MAX;
+  als_test_link_pair_run (pair, 2 * SECOND);
+  mbits = measure (pair, 1, 2 * SECOND);
+  als_link_get_stats (pair->ends[0].link, &stats);
+  g_test_message ("%.1f Mbit/s, a queue of %.1f ms", mbits, stats.queue_delay_us / 1e3);
+  g_assert_cmpfloat (mbits, >=, 70);
+  run_dry (pair);
+}
+
 static void
 test_slow_line (void)
 {
@@ -665,6 +685,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transport/udp-link/rough-lines", test_rough_lines);
   g_test_add_func ("/transport/udp-link/loss-does-not-collapse-it", test_loss_does_not_collapse);
   g_test_add_func ("/transport/udp-link/both-ways-at-once", test_both_ways);
+  g_test_add_func ("/transport/udp-link/a-queue-on-the-way-back-is-not-its-own", test_queue_on_the_way_back);
   g_test_add_func ("/transport/udp-link/slow-line", test_slow_line);
   g_test_add_func ("/transport/udp-link/finds-the-mtu", test_mtu);
   g_test_add_func ("/transport/udp-link/survives-a-black-hole", test_black_hole);

@@ -13,6 +13,9 @@
 #include "als-ice-pair.h"
 #include "als-test-namespaces.h"
 
+/* libnice's limit, and the longest time between two of its checks. */
+#define CONSENT_US (16 * G_USEC_PER_SEC)
+
 static void
 join_namespaces (void)
 {
@@ -184,27 +187,33 @@ is_closed (gpointer user_data)
   return g_atomic_int_get (&((AlsIceEnd *) user_data)->closed) != 0;
 }
 
+/* As a full queue may lose them: libnice would take two of them in a row for the end of the path. Whether
+ * the other side still answers is asked by the session. */
 static void
-test_pulled_cable_is_noticed (void)
+test_lost_checks_do_not_end_it (void)
 {
-  int64_t start_us;
   AlsIceEnd a = { 0 }, b = { 0 };
+  int64_t end_us;
 
-  if (skip ())
+  if (als_test_namespaces_skip ("nft"))
     return;
   connect_ends (&a, &b, FALSE, NULL);
-  als_ice_end_exchange (&a, 10, 10, 100, 100);
-  als_test_namespace_enter (0);
-  als_test_run ("ip link set als-a down");
-  start_us = g_get_monotonic_time ();
-  als_ice_wait (als_ice_has_failed, &a, 60, "the inviter to notice");
-  als_ice_wait (als_ice_has_failed, &b, 60, "the joiner to notice");
-  g_test_message ("noticed after %.1f s", (g_get_monotonic_time () - start_us) / 1e6);
-  g_assert_error (a.error, ALS_PATH_ERROR, ALS_PATH_PROBLEM_DIED);
-  als_ice_wait (is_closed, &a, 5, "the inviter's carrier to break");
-  als_ice_wait (is_closed, &b, 5, "the joiner's carrier to break");
-  als_test_run ("ip link set als-a up");
-  als_test_run ("ip addr replace fd09::1/64 dev als-a nodad");
+  for (guint i = 0; i < 2; i++)
+    {
+      als_test_namespace_enter (i);
+      /* The magic cookie of RFC 8489, after eight bytes of UDP and four of STUN. */
+      als_test_run ("nft 'add table inet cut; add chain inet cut out { type filter hook output priority 0; };"
+                    " add rule inet cut out meta l4proto udp @th,96,32 0x2112a442 drop'");
+    }
+  end_us = g_get_monotonic_time () + CONSENT_US;
+  while (g_get_monotonic_time () < end_us)
+    als_ice_end_exchange (&a, 100, 10, 100, 1400);
+  g_assert_false (is_closed (&a) || is_closed (&b));
+  for (guint i = 0; i < 2; i++)
+    {
+      als_test_namespace_enter (i);
+      als_test_run ("nft flush ruleset");
+    }
   clear_ends (&a, &b);
 }
 
@@ -362,6 +371,6 @@ main (int argc, char **argv)
                    test_too_long_a_datagram_is_lost);
   g_test_add_func ("/path/ice/namespaces/through-turn", test_through_turn);
   g_test_add_func ("/path/ice/namespaces/nobody-there", test_nobody_there);
-  g_test_add_func ("/path/ice/namespaces/pulled-cable-is-noticed", test_pulled_cable_is_noticed);
+  g_test_add_func ("/path/ice/namespaces/lost-checks-do-not-end-it", test_lost_checks_do_not_end_it);
   return g_test_run ();
 }

@@ -539,9 +539,10 @@ make_agent (AlsIceAgent *self)
   g_autofree char *ufrag = NULL;
   g_autofree char *password = NULL;
 
+  /* Without its consent checks (RFC 7675): one request each five seconds, never repeated, and the path is
+   * failed when two of them are lost. The link's acknowledgements, which are sealed, tell it better. */
   self->nice = nice_agent_new_full (self->context, NICE_COMPATIBILITY_RFC5245,
-                                    NICE_AGENT_OPTION_ICE_TRICKLE
-                                      | NICE_AGENT_OPTION_CONSENT_FRESHNESS);
+                                    NICE_AGENT_OPTION_ICE_TRICKLE);
   /* It tells all passwords, ours for the relays too, wherever G_MESSAGES_DEBUG is set. */
   if (g_getenv ("NICE_DEBUG") == NULL)
     nice_debug_disable (TRUE);

@@ -3,7 +3,8 @@
 
 /* Paths over UDP through libnice: a NiceAgent in a thread and GMainContext of
  * its own, trickled candidates, usable from CONNECTED on. Not reliable mode,
- * no ICE-TCP, consent checks on. `force_relay` makes it a turn-udp path, else
+ * no ICE-TCP, no consent checks: whether the other side still answers is the link's and the session's
+ * affair. `force_relay` makes it a turn-udp path, else
  * it is direct-udp only, so that a path never changes kind.
  *
  * One carrier, which lives in the agent's thread; closing the path ends both. */

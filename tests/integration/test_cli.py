@@ -12,11 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 import lab as labs
-from lab import Cli, Failure, Lab, Server
+from lab import Cli, Failure, Lab, Server, Skip, named, run_tap
 
 labs.enter()
 
@@ -110,7 +109,7 @@ def forced_switches_lose_nothing(lab, server):
 
 def a_cut_path_is_left_and_found_again(lab, server):
     if lab.loopback:
-        return "cutting needs namespaces"
+        raise Skip("cutting needs namespaces")
     path = make_file(lab.path("cut.bin"), 30_000_000)
     sender, receiver = pair(lab, server, "--commands", "--paths", "signal-relay,direct-udp", files=[])
     sender.wait("path", kind="direct-udp")
@@ -313,7 +312,7 @@ def the_server_may_restart_under_a_session(lab, server):
 
 def without_any_server_the_local_network_does(lab, server):
     if lab.loopback:
-        return "the local network needs namespaces"
+        raise Skip("the local network needs namespaces")
     nobody = f"ws://{lab.address}:9"
     path = make_file(lab.path("lan.bin"), 5_000_000)
     sender = Cli(lab, nobody, "send", path, host="a")
@@ -334,7 +333,7 @@ def without_any_server_the_local_network_does(lab, server):
 
 def two_on_a_network_survive_their_server(lab, server):
     if lab.loopback:
-        return "the local network needs namespaces"
+        raise Skip("the local network needs namespaces")
     own = Server(lab)
     sender = Cli(lab, own, "send", "--commands", "--paths", "signal-relay,direct-udp", host="a")
     receiver = Cli(lab, own, "receive", "--yes", "--paths", "signal-relay,direct-udp", "--folder",
@@ -420,7 +419,7 @@ class Introducer:
 
 def what_worked_is_tried_first_the_next_time(lab, server):
     if lab.loopback:
-        return "visits on 127.0.0.1 teach nothing"
+        raise Skip("visits on 127.0.0.1 teach nothing")
     stun = Introducer(lab)
     own = Server(lab, config=f"{labs.SERVER_CONFIG}[ice]\nstun={lab.address}:{stun.port}\n")
     settings = {"GSETTINGS_BACKEND": "keyfile", "XDG_CONFIG_HOME": lab.make_folder("settings"),
@@ -503,24 +502,9 @@ SCENARIOS = [
 
 
 def main():
-    wanted = sys.argv[1:]
-    scenarios = [s for s in SCENARIOS if not wanted or s.__name__ in wanted]
     lab = Lab()
-    server = Server(lab)
-    failed = False
-    print(f"1..{len(scenarios)}", flush=True)
-    for number, scenario in enumerate(scenarios, 1):
-        begin = time.monotonic()
-        try:
-            skipped = scenario(lab, server)
-        except Exception:  # pylint: disable=broad-except
-            failed = True
-            print("\n".join("# " + line for line in traceback.format_exc().splitlines()))
-            print(f"not ok {number} {scenario.__name__}", flush=True)
-            continue
-        print(f"ok {number} {scenario.__name__}" + (f" # SKIP {skipped}" if skipped else "")
-              + f"\n# {time.monotonic() - begin:.1f} s", flush=True)
-    sys.exit(1 if failed else 0)
+    return run_tap(named(SCENARIOS, lab, Server(lab)))
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

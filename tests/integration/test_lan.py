@@ -24,7 +24,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import lab as labs
-from lab import Failure
+from lab import Failure, Skip, run_tap
 
 labs.enter()
 
@@ -257,7 +257,7 @@ def two_segments():
 def test_two_segments():
     smcrouted = shutil.which("smcrouted", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     if smcrouted is None:
-        return "smcroute is not installed"
+        raise Skip("smcroute is not installed")
     for walled in ((), ("a", "b")):
         with contextlib.closing(two_segments()) as net:
             config = f"/run/smcroute-{net.prefix}.conf"
@@ -452,13 +452,4 @@ atexit.register(alone.close)
 alone.add("alone")
 nobody = alone.start("alone", "join", draw())
 nobody_since_us = nobody.wait("started")["us"]
-print(f"1..{len(TESTS)}")
-failures = 0
-for index, (words, test) in enumerate(TESTS, 1):
-    try:
-        skipped = test()
-        print(f"ok {index} - {words}" + (f" # SKIP {skipped}" if skipped else ""), flush=True)
-    except (Failure, OSError, subprocess.SubprocessError) as error:
-        failures += 1
-        print(f"not ok {index} - {words}\n# {error}", flush=True)
-sys.exit(1 if failures else 0)
+sys.exit(run_tap(TESTS))

@@ -2,17 +2,17 @@
 """Sessions on moving ground: homes that get another address, routers that restart, lines that are
 cut, paths that die. In every scenario a file or the session has to come through it. TAP on
 standard output."""
+import functools
 import hashlib
 import os
 import signal
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 import netlab
 import lab as labs
-from lab import Cli, Failure, run
+from lab import Cli, Failure
 
 labs.enter()
 
@@ -325,34 +325,23 @@ SCENARIOS = [
 
 
 def run_scenarios(scenarios):
-    wanted = sys.argv[1:]
-    scenarios = [s for s in scenarios if not wanted or any(word in s.__name__ for word in wanted)]
     if netlab.missing():
         print(f"1..0 # SKIP {netlab.missing()}")
         return 0
     lab = netlab.NetLab()
-    failed = 0
+
+    def run_one(scenario):
+        scene = Scene(lab, server)
+        try:
+            scenario(scene)
+        finally:
+            scene.close()
+
     try:
         server = lab.start_servers()
-        print(f"1..{len(scenarios)}", flush=True)
-        for number, scenario in enumerate(scenarios, 1):
-            scene = Scene(lab, server)
-            begin = time.monotonic()
-            problem = None
-            try:
-                scenario(scene)
-            except Exception as error:   # pylint: disable=broad-except
-                failed += 1
-                problem = str(error) if isinstance(error, Failure) else traceback.format_exc()
-            finally:
-                scene.close()
-            print(f"{'not ok' if problem else 'ok'} {number} {scenario.__name__.replace('_', ' ')}")
-            for line in (problem or "").splitlines():
-                print("#", line)
-            say(f"{time.monotonic() - begin:.1f} s")
+        return labs.run_tap([(s.__name__.replace("_", " "), functools.partial(run_one, s)) for s in scenarios])
     finally:
         lab.close()
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Punched paths between homes of the laboratory: which NATs let each other in, by which way, and
 how long it takes. TAP on standard output; with `--grid` the whole table instead of a few rows."""
+import functools
 import os
 import queue
 import subprocess
 import sys
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 import netlab
 from netlab import TURN, TURN_2, TURN_6, TURN_6_2, NetLab
 import lab as labs
-from lab import Failure
+from lab import Failure, run_tap
 
 labs.enter()
 
@@ -238,26 +238,13 @@ SCENARIOS = [
 
 
 def run_scenarios():
-    reason = netlab.missing()
-    print(f"1..{len(SCENARIOS)}")
-    if reason is not None:
-        for number, (name, _) in enumerate(SCENARIOS, 1):
-            print(f"ok {number} - {name} # SKIP {reason}")
+    if netlab.missing():
+        print(f"1..0 # SKIP {netlab.missing()}")
         return 0
     lab = NetLab()
     lab.make_certificates()
     netlab.Coturn(lab)
-    n_failed = 0
-    for number, (name, scenario) in enumerate(SCENARIOS, 1):
-        try:
-            scenario(lab)
-            print(f"ok {number} - {name}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            n_failed += 1
-            print(f"not ok {number} - {name}\n# {error}", flush=True)
-            if not isinstance(error, Failure):
-                print("# " + traceback.format_exc().replace("\n", "\n# "))
-    return 1 if n_failed else 0
+    return run_tap([(name, functools.partial(scenario, lab)) for name, scenario in SCENARIOS])
 
 
 # --- the whole table, by hand ------------------------------------------------------------------

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Relayed visits from end to end, in the laboratory: real coturn, real signald, real clients whose
 networks let nothing better through, or who are told to use nothing better. TAP on standard output."""
+import functools
 import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 import netlab
 import lab as labs
-from lab import Cli, Failure
+from lab import Cli, Failure, run_tap
 
 labs.enter()
 
@@ -222,24 +222,12 @@ def main():
     if netlab.missing():
         print(f"1..0 # SKIP {netlab.missing()}")
         return 0
-    wanted = sys.argv[1:]
     lab = netlab.NetLab()
-    failed = 0
     try:
         server = lab.start_servers()
-        print(f"1..{len(SCENARIOS)}", flush=True)
-        for number, (name, scenario) in enumerate(SCENARIOS, 1):
-            if wanted and str(number) not in wanted:
-                continue
-            try:
-                print(f"ok {number} {name} # {scenario(lab, server)}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"not ok {number} {name}", flush=True)
-                print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), flush=True)
+        return run_tap([(name, functools.partial(scenario, lab, server)) for name, scenario in SCENARIOS])
     finally:
         lab.close()
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import hashlib
 import os
 import sys
 import time
-import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "netlab"))
 import netlab
@@ -132,28 +131,16 @@ TESTS = [tcp_that_loses_makes_way, each_sender_chooses_for_itself, equals_stay_o
 
 
 def main():
-    print(f"1..{len(TESTS)}", flush=True)
-    try:
-        lab = netlab.NetLab()
-    except Failure as reason:
-        for number, test in enumerate(TESTS, 1):
-            print(f"ok {number} {test.__name__} # SKIP {reason}")
+    if netlab.missing():
+        print(f"1..0 # SKIP {netlab.missing()}")
         return 0
-    failed = False
-    server = lab.start_servers(proxy=False)
-    homes = [lab.home(name, "open", delay=25, rate=100, queue=100) for name in ("a", "b")]
-    for number, test in enumerate(TESTS, 1):
-        try:
-            test(lab, server, homes)
-            print(f"ok {number} {test.__name__}", flush=True)
-        except Exception as error:   # pylint: disable=broad-except
-            failed = True
-            print(f"not ok {number} {test.__name__}", flush=True)
-            print("# " + str(error).replace("\n", "\n# "), flush=True)
-            if not isinstance(error, Failure):
-                traceback.print_exc()
-    lab.close()
-    return 1 if failed else 0
+    lab = netlab.NetLab()
+    try:
+        server = lab.start_servers(proxy=False)
+        homes = [lab.home(name, "open", delay=25, rate=100, queue=100) for name in ("a", "b")]
+        return labs.run_tap(labs.named(TESTS, lab, server, homes))
+    finally:
+        lab.close()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 """Is the laboratory what it says? Its routers are asked by probes that know nothing of them.
 TAP on standard output."""
 import errno
-import functools
 import os
 import secrets
 import socket
@@ -476,8 +475,6 @@ SCENARIOS = [
 
 
 def main():
-    wanted = sys.argv[1:]
-    scenarios = [s for s in SCENARIOS if not wanted or any(word in s.__name__ for word in wanted)]
     if netlab.missing():
         print(f"1..0 # SKIP {netlab.missing()}")
         return 0
@@ -486,8 +483,7 @@ def main():
         lab.start_servers()
         for address in (SIGNAL, SIGNAL_6):
             echo(address)
-        return labs.run_tap([(scenario.__name__.replace("_", " "), functools.partial(scenario, lab))
-                             for scenario in scenarios])
+        return labs.run_tap(labs.named(SCENARIOS, lab))
     finally:
         lab.close()
 

@@ -9,8 +9,10 @@ can be waited for. Nothing here ever leaves the machine.
 
 Where namespaces are refused everything runs on 127.0.0.1 (`lab.loopback`)."""
 import atexit
+import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,25 +33,42 @@ class Failure(Exception):
     """A sentence that says what was waited for, or what is wrong."""
 
 
+class Skip(Exception):
+    """Why this cannot be tried here."""
+
+
 def run_tap(cases, after_failure=None):
-    """CASES: (name, function) pairs, each a line of TAP; what the function returns stands behind it.
-    AFTER_FAILURE () tells more as "# …" lines; with it the rest is not run. Returns the exit status."""
+    """CASES: (name, function) pairs, each a line of TAP; what the function returns stands behind it. The words
+    of the command line pick those whose name has one of them. AFTER_FAILURE () tells more as "# …" lines; with
+    it the rest is not run. Why one failed stands on standard error, too: that is what a summary shows. Returns
+    the exit status."""
     failed = False
+    wanted = sys.argv[1:]
+    cases = [(name, function) for name, function in cases
+             if not wanted or any(re.sub("[_-]", " ", word) in re.sub("[_-]", " ", name) for word in wanted)]
     print(f"1..{len(cases)}", flush=True)
     for number, (name, function) in enumerate(cases, 1):
+        begin = time.monotonic()
         try:
             told = function()
+            print(f"ok {number} {name}" + (f" # {told}" if told else ""), flush=True)
+        except Skip as reason:
+            print(f"ok {number} {name} # SKIP {reason}", flush=True)
         except Exception as error:  # pylint: disable=broad-except
             failed = True
-            for line in (str(error) if isinstance(error, Failure) else traceback.format_exc()).splitlines():
-                print(f"# {line}")
-            print(f"not ok {number} {name}", flush=True)
+            reason = str(error) if isinstance(error, Failure) else traceback.format_exc()
+            print("".join(f"# {line}\n" for line in reason.splitlines()) + f"not ok {number} {name}", flush=True)
+            print(f"{name}: {reason}", file=sys.stderr, flush=True)
             if after_failure is not None:
                 after_failure()
                 break
-            continue
-        print(f"ok {number} {name}" + (f" # {told}" if told else ""), flush=True)
+        print(f"# {time.monotonic() - begin:.1f} s", flush=True)
     return 1 if failed else 0
+
+
+def named(functions, *arguments):
+    """For run_tap (): what the functions are called is what they show."""
+    return [(function.__name__.replace("_", " "), functools.partial(function, *arguments)) for function in functions]
 
 
 def enter():

@@ -86,7 +86,8 @@ def each_kind_carries_a_file_by_itself(scene):
 # a, b behind ordinary routers; relays come up first and stay, and the file goes directly
 def relays_wait_in_silence(scene):
     for name in ("a", "b"):
-        scene.home(name, "port-restricted", delay=5)
+        # Slow enough that their signs of life, which come in bursts, are counted over seconds.
+        scene.home(name, "port-restricted", delay=5, rate=40)
     visit = scene.visit(wait_for=("direct-tcp",))
     with Counter() as counter:
         wait_until_searches_end(visit, counter)
@@ -94,11 +95,12 @@ def relays_wait_in_silence(scene):
         counter.take()
         visit.send(FILE_BYTES)
         visit.receiver.wait("progress", 60, state="done")
-        allowed = STANDBY_BYTES_PER_S * (time.monotonic() - begin + 1)
+        took_s = time.monotonic() - begin
+        allowed = STANDBY_BYTES_PER_S * (took_s + 1)
         passed = counter.take()
-    say(f"{passed} beside {FILE_BYTES} bytes")
-    check(sum(passed.values()) < allowed,
-          f"{passed} bytes passed the servers beside {FILE_BYTES}: more than {allowed:.0f}\n{history(visit)}")
+    say(f"{passed} beside {FILE_BYTES} bytes in {took_s:.1f} s")
+    check(max(passed.values()) < allowed,
+          f"{passed} bytes passed a server beside {FILE_BYTES}: more than {allowed:.0f}\n{history(visit)}")
     visit.finish()
 
 

@@ -125,17 +125,6 @@ update_mark (AlsVisitCore *self)
     self->next_mark_us = als_sntp_next_mark (&self->clock, now_us, MARK_STEP_US);
 }
 
-gboolean
-als_core_tick_invitation (AlsVisitCore *self)
-{
-  int64_t mark_us = self->next_mark_us;
-
-  if (!self->is_marking && (self->state != ALS_VISIT_LOOKING || !self->by_invitation))
-    return FALSE;
-  update_mark (self);
-  return mark_us != self->next_mark_us;
-}
-
 /* SECRET is wiped. ADDRESSES: the other side's. */
 static void
 begin (AlsVisitCore *self, uint8_t *secret, GBytes *addresses)
@@ -195,13 +184,37 @@ find_udp_socket (AlsVisitCore *self, AlsVisitMarks *marks, AlsPunchMessage *ours
       marks->udp_port = ours->endpoints[i].address.port;
 }
 
+/* ALL: anew; else those that have ended. */
+static void
+try_at_marks (AlsVisitCore *self, gboolean all)
+{
+  AlsVisitMarks marks = { .mark_step_us = MARK_STEP_US };
+  AlsPunchMessage ours = { 0 };
+
+  marks.mark_us = als_sntp_next_mark (&self->clock, g_get_monotonic_time (), MARK_STEP_US);
+  find_udp_socket (self, &marks, &ours);
+  for (guint i = 0; i < ALS_N_PUNCHES; i++)
+    {
+      AlsPath *punch;
+
+      if (self->peer_endpoints[i] == NULL
+          || !(self->allowed_kinds & 1u << als_path_method_get_kind (methods[i]))
+          || (!all && als_visit_paths_is_trying (self->paths, methods[i])))
+        continue;
+      g_debug ("tries %s at the marks again", als_path_method_to_string (methods[i]));
+      punch = als_visit_means_make_marked_punch (self->means, methods[i], &marks);
+      als_visit_paths_adopt (self->paths, methods[i], punch);
+      als_path_start (punch);
+      tell_punch (self, i, punch);
+    }
+  explicit_bzero (&ours, sizeof ours);
+}
+
 static gboolean
 marking_cb (gpointer user_data)
 {
   AlsVisitCore *self = user_data;
-  int64_t slept_us = get_slept_us (), now_us = g_get_monotonic_time ();
-  AlsVisitMarks marks = { .mark_step_us = MARK_STEP_US };
-  AlsPunchMessage ours = { 0 };
+  int64_t slept_us = get_slept_us ();
 
   if (self->linger == NULL && als_visit_paths_has_link (self->paths))
     return G_SOURCE_CONTINUE;
@@ -212,23 +225,8 @@ marking_cb (gpointer user_data)
   self->clock_slept_us = slept_us;
   self->next_mark_us = 0;
   update_mark (self);
-  marks.mark_us = als_sntp_next_mark (&self->clock, now_us, MARK_STEP_US);
-  find_udp_socket (self, &marks, &ours);
-  g_debug ("tries at the marks again, by UDP from port %u", marks.udp_port);
   als_visit_paths_part (self->paths);
-  for (guint i = 0; i < ALS_N_PUNCHES; i++)
-    {
-      AlsPath *punch;
-
-      if (self->peer_endpoints[i] == NULL
-          || !(self->allowed_kinds & 1u << als_path_method_get_kind (methods[i])))
-        continue;
-      punch = als_visit_means_make_marked_punch (self->means, methods[i], &marks);
-      als_visit_paths_adopt (self->paths, methods[i], punch);
-      als_path_start (punch);
-      tell_punch (self, i, punch);
-    }
-  explicit_bzero (&ours, sizeof ours);
+  try_at_marks (self, TRUE);
   als_core_tell (self);
   return G_SOURCE_REMOVE;
 }
@@ -246,6 +244,20 @@ als_core_end_marks (AlsVisitCore *self)
 {
   self->is_marking = FALSE;
   als_source_clear (&self->marking);
+}
+
+gboolean
+als_core_tick_invitation (AlsVisitCore *self)
+{
+  int64_t mark_us = self->next_mark_us;
+
+  if (!self->is_marking && (self->state != ALS_VISIT_LOOKING || !self->by_invitation))
+    return FALSE;
+  update_mark (self);
+  /* Who was found may have been lost before a word came through. */
+  if (self->marking == NULL && !als_visit_paths_has_link (self->paths))
+    try_at_marks (self, FALSE);
+  return mark_us != self->next_mark_us;
 }
 
 /* --- the text ------------------------------------------------------------------------ */

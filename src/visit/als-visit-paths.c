@@ -701,6 +701,14 @@ als_visit_paths_has_link (AlsVisitPaths *self)
   return FALSE;
 }
 
+gboolean
+als_visit_paths_is_trying (AlsVisitPaths *self, AlsPathMethod method)
+{
+  Attempt *attempt = &self->attempts[method];
+
+  return attempt->path != NULL || attempt->link != NULL || count_unproved (attempt) > 0;
+}
+
 const char *
 als_visit_paths_get_remote (AlsVisitPaths *self, AlsLink *link)
 {

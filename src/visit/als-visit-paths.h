@@ -51,6 +51,8 @@ void           als_visit_paths_pause        (AlsVisitPaths *self);
 void           als_visit_paths_part         (AlsVisitPaths *self);
 /* One that was good, at least, and is not closed yet. */
 gboolean       als_visit_paths_has_link     (AlsVisitPaths *self);
+/* It may still come to something. */
+gboolean       als_visit_paths_is_trying    (AlsVisitPaths *self, AlsPathMethod method);
 /* PATH: (transfer full): under way without a word, as both sides know; started or not. */
 void           als_visit_paths_adopt        (AlsVisitPaths *self, AlsPathMethod method, AlsPath *path);
 /* Here or there. What works stays, until its own signs of life say otherwise. */

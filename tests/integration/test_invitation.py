@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two homes meet by a pasted invitation, with no rendezvous server anywhere: a STUN server tells
 their addresses, people carry two texts and say six digits. TAP on standard output."""
+import contextlib
 import functools
 import os
 import subprocess
@@ -56,7 +57,28 @@ def two_homes_meet(lab):
         check(one.read() == other.read(), "the file differs")
 
 
-def survive_a_cut(lab, kind):
+@contextlib.contextmanager
+def only_short_datagrams(lab, host):
+    """Those that look for each other come through HOST's firewall, what they then say does not."""
+    rules = " ".join(f"add chain inet short {way} {{ type filter hook {way} priority 0; }}; "
+                     f"add rule inet short {way} udp length > 60 drop;" for way in ("input", "output"))
+    labs.run(*lab.on(host), "nft", "add table inet short; " + rules)
+    try:
+        yield
+    finally:
+        labs.run(*lab.on(host), "nft", "delete table inet short")
+
+
+@contextlib.contextmanager
+def cut(lab, host):
+    lab.homes[host].cut()
+    try:
+        yield
+    finally:
+        lab.homes[host].restore()
+
+
+def survive(lab, kind, trouble, trouble_s):
     """Nobody is left to bring them together: no server, no common network."""
     content = os.urandom(20_000_000)
     path = lab.path(f"{kind}.bin")
@@ -67,12 +89,11 @@ def survive_a_cut(lab, kind):
     sender.command(receiver.wait("reply")["text"])
     receiver.wait("progress", seconds=MEET_S, bytes=lambda n: n and n > 1_000_000)
     marks = [cli.mark() for cli in (sender, receiver)]
-    lab.homes["a"].cut()
-    for cli, mark in zip((sender, receiver), marks):
-        cli.wait("path", 30, after=mark, kind="none")
-    time.sleep(20)   # the cut itself
+    with trouble(lab, "a"):
+        for cli, mark in zip((sender, receiver), marks):
+            cli.wait("path", 30, after=mark, kind="none")
+        time.sleep(trouble_s)   # the trouble itself
     begin = time.monotonic()
-    lab.homes["a"].restore()
     for cli, mark in zip((sender, receiver), marks):
         cli.wait("path", 30, after=mark, kind=kind)
     print(f"# {kind}: together again after {time.monotonic() - begin:.1f} s", flush=True)
@@ -84,11 +105,15 @@ def survive_a_cut(lab, kind):
 
 
 def a_cut_is_survived_over_tcp(lab):
-    survive_a_cut(lab, "direct-tcp")
+    survive(lab, "direct-tcp", cut, 20)
 
 
 def a_cut_is_survived_over_udp(lab):
-    survive_a_cut(lab, "direct-udp")
+    survive(lab, "direct-udp", cut, 20)
+
+
+def a_greeting_that_is_lost_is_no_end(lab):
+    survive(lab, "direct-udp", only_short_datagrams, 22)
 
 
 def wrong_digits_end_it(lab):
@@ -107,7 +132,8 @@ def what_is_no_invitation_is_refused(lab):
     check(end["exit"] == 3 and end["reason"] == "bad-invitation", f"it ended with {end}")
 
 
-TESTS = [two_homes_meet, a_cut_is_survived_over_tcp, a_cut_is_survived_over_udp, wrong_digits_end_it, what_is_no_invitation_is_refused]
+TESTS = [two_homes_meet, a_cut_is_survived_over_tcp, a_cut_is_survived_over_udp,
+         a_greeting_that_is_lost_is_no_end, wrong_digits_end_it, what_is_no_invitation_is_refused]
 
 
 def main():

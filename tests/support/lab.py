@@ -266,8 +266,13 @@ class Cli:
                 left = end - time.monotonic()
                 if left <= 0 or (self.events and self.events[-1]["event"] == "eof"):
                     raise Failure(f"{self.name}: no {event} {fields} in {seconds} s; events: "
-                                  f"{self.events[-12:]}; stderr: {self.stderr()}")
+                                  f"{self.latest()}; stderr: {self.stderr()}")
                 self.changed.wait(left)
+
+    def latest(self):
+        """The last events; of those of progress the last."""
+        return ([e for e in self.events if e["event"] != "progress"][-12:]
+                + [e for e in self.events if e["event"] == "progress"][-1:])
 
     def stderr(self):
         self.errors.seek(0)

@@ -82,12 +82,11 @@ test_log_holds_no_password (void)
 {
   if (g_test_subprocess ())
     {
+      g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
       test_close_breaks_the_carrier ();
       return;
     }
-  g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
   g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
-  g_unsetenv ("G_MESSAGES_DEBUG");
   g_test_trap_assert_passed ();
   g_test_trap_assert_stdout ("*als-path*");
   g_test_trap_assert_stdout_unmatched ("*password*");

@@ -81,7 +81,8 @@ def cut(lab, host):
 def survive(lab, kind, trouble, trouble_s):
     """Nobody is left to bring them together: no server, no common network."""
     content = os.urandom(20_000_000)
-    path = lab.path(f"{kind}.bin")
+    name = f"{trouble.__name__}-{kind}.bin"
+    path = lab.path(name)
     with open(path, "wb") as file:
         file.write(content)
     sender, text, digits = inviter(lab, "--paths", kind, file=path)
@@ -100,7 +101,7 @@ def survive(lab, kind, trouble, trouble_s):
     receiver.wait("progress", state="done", seconds=MEET_S)
     for cli in (sender, receiver):
         check(cli.wait("end", seconds=MEET_S)["exit"] == 0, f"{cli.name} failed")
-    with open(lab.path("got", f"{kind}.bin"), "rb") as file:
+    with open(lab.path("got", name), "rb") as file:
         check(file.read() == content, "the file differs")
 
 

@@ -58,11 +58,27 @@ quit_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* A source looks at its context when it is given up, and FUNC may have ended that one's thread by then. */
+static void
+invoke (GMainContext *context, int priority, GSourceFunc func, gpointer user_data, GDestroyNotify notify)
+{
+  g_autoptr (GMainContext) outlives_source = g_main_context_ref (context);
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_priority (source, priority);
+  g_source_set_callback (source, func, user_data, notify);
+  g_source_attach (source, outlives_source);
+}
+
 void
 als_main_loop_quit (GMainLoop *loop)
 {
-  g_autoptr (GSource) source = g_idle_source_new ();
+  invoke (g_main_loop_get_context (loop), G_PRIORITY_DEFAULT_IDLE, quit_cb, g_main_loop_ref (loop),
+          (GDestroyNotify) g_main_loop_unref);
+}
 
-  g_source_set_callback (source, quit_cb, g_main_loop_ref (loop), (GDestroyNotify) g_main_loop_unref);
-  g_source_attach (source, g_main_loop_get_context (loop));
+void
+als_context_invoke (GMainContext *context, GSourceFunc func, gpointer user_data, GDestroyNotify notify)
+{
+  invoke (context, G_PRIORITY_DEFAULT, func, user_data, notify);
 }

@@ -16,4 +16,9 @@ GThread *als_context_thread_new (const char *name, GMainContext *context, GThrea
 /* From any thread. Ends LOOP, or the next run of it: g_main_loop_quit () is lost on one that has not begun. */
 void     als_main_loop_quit     (GMainLoop *loop);
 
+/* FUNC is called once in CONTEXT, later, even when it is the caller's own; from any thread, and whatever FUNC does
+ * to CONTEXT: g_main_context_invoke () may look at it after that. */
+void     als_context_invoke     (GMainContext *context, GSourceFunc func, gpointer user_data,
+                                 GDestroyNotify notify);
+
 G_END_DECLS

@@ -11,6 +11,7 @@ struct _AlsMailbox
   GMutex lock;        /* guards items and closed */
   GPtrArray *items;
   gboolean closed;
+  GMainContext *context; /* until closed: giving up a source looks at its context */
   GSource *source;
   AlsMailboxFunc func;
   gpointer user_data;
@@ -63,11 +64,12 @@ als_mailbox_new (GMainContext *context, const char *name, AlsMailboxFunc func, g
   self->func = func;
   self->user_data = user_data;
   self->item_free = item_free;
+  self->context = g_main_context_ref (context != NULL ? context : g_main_context_default ());
   self->source = g_source_new (&mailbox_funcs, sizeof (MailboxSource));
   ((MailboxSource *) self->source)->mailbox = als_mailbox_ref (self);
   g_source_set_static_name (self->source, name);
   g_source_set_ready_time (self->source, -1);
-  g_source_attach (self->source, context);
+  g_source_attach (self->source, self->context);
   return self;
 }
 
@@ -111,6 +113,9 @@ als_mailbox_close (AlsMailbox *self)
     }
   if (source != NULL)
     {
+      /* The source may hold the last reference to SELF. */
+      g_autoptr (GMainContext) context = g_steal_pointer (&self->context);
+
       g_source_destroy (source);
       g_source_unref (source);
     }

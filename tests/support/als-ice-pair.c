@@ -4,6 +4,7 @@
 #include "als-ice-pair.h"
 
 #include <string.h>
+#include "base/als-context-thread.h"
 #include "path/ice/als-ice-agent.h"
 
 /* Each packet is filled with its own length. */
@@ -78,8 +79,7 @@ connected_cb (AlsPath *path, AlsCarrier *carrier, AlsIceEnd *self)
   g_assert_null (self->carrier);
   self->carrier = g_object_ref (carrier);
   *listener = (Listener){ self, g_object_ref (carrier) };
-  g_main_context_invoke_full (als_carrier_get_context (carrier), G_PRIORITY_DEFAULT, listen_cb,
-                              listener, g_free);
+  als_context_invoke (als_carrier_get_context (carrier), listen_cb, listener, g_free);
 }
 
 static void
@@ -114,7 +114,7 @@ als_ice_end_clear (AlsIceEnd *self)
     als_path_close (self->path);
   g_clear_object (&self->path);
   if (self->carrier != NULL)
-    g_main_context_invoke (als_carrier_get_context (self->carrier), close_cb, self->carrier);
+    als_context_invoke (als_carrier_get_context (self->carrier), close_cb, self->carrier, NULL);
   self->carrier = NULL;
   g_clear_error (&self->error);
 }
@@ -153,8 +153,7 @@ als_ice_end_send (AlsIceEnd *self, guint n, size_t len_min, size_t len_max)
   Burst *burst = g_new0 (Burst, 1);
 
   *burst = (Burst){ g_object_ref (self->carrier), n, len_min, len_max };
-  g_main_context_invoke_full (als_carrier_get_context (self->carrier), G_PRIORITY_DEFAULT, burst_cb,
-                              burst, g_free);
+  als_context_invoke (als_carrier_get_context (self->carrier), burst_cb, burst, g_free);
 }
 
 static gboolean

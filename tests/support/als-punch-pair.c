@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "als-wait.h"
+#include "base/als-context-thread.h"
 
 static const char word[] = "is it you?";
 static const char reply[] = "yes, me it is";
@@ -89,16 +90,13 @@ static void
 post (AlsCarrier *carrier, GSourceFunc func, AlsPunchEnd *end, int *done)
 {
   Job *job = g_new0 (Job, 1);
-  g_autoptr (GSource) source = g_idle_source_new ();
 
   job->carrier = g_object_ref (carrier);
   job->end = end;
   job->done = done;
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, func, job, NULL);
   g_mutex_lock (&handover);
   g_mutex_unlock (&handover);
-  g_source_attach (source, als_carrier_get_context (carrier));
+  als_context_invoke (als_carrier_get_context (carrier), func, job, NULL);
 }
 
 static void

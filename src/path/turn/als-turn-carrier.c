@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "base/als-context-thread.h"
 #include "base/als-deadline-source.h"
 #include "path/als-stream-carrier.h"
 #include "path/als-stream-socket.h"
@@ -445,8 +446,7 @@ give_order (AlsTurnCarrier *self, GIOStream *stream, GBytes *early)
   order->owner = g_object_ref (self);
   order->stream = stream != NULL ? g_object_ref (stream) : NULL;
   order->early = early != NULL ? g_bytes_ref (early) : NULL;
-  g_main_context_invoke_full (als_stream_carrier_get_thread_context (), G_PRIORITY_DEFAULT,
-                              order_cb, order, order_free);
+  als_context_invoke (als_stream_carrier_get_thread_context (), order_cb, order, order_free);
 }
 
 void

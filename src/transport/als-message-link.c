@@ -36,6 +36,8 @@
 #define MAX_RECORD_BYTES (16 * 1024)
 #define MIN_RECORD_BYTES 1280
 #define RECORD_US (10 * 1000)
+/* At least so many make a window: each tells one round trip, and a start is judged by a few of them. */
+#define WINDOW_RECORDS 8
 
 /* Records of a stream that are handed down together; each as long as one, in time. */
 #define MAX_BATCH_BYTES (128 * 1024)
@@ -407,7 +409,9 @@ put_datagrams (AlsMessageLink *self, AlsWriter *writer, size_t left)
 static size_t
 get_record_bytes (AlsMessageLink *self)
 {
-  return CLAMP (bytes_in (self, RECORD_US), MIN_RECORD_BYTES, MAX_RECORD_BYTES);
+  size_t limit = als_message_window_get_limit (&self->window) / WINDOW_RECORDS;
+
+  return CLAMP (MIN (bytes_in (self, RECORD_US), limit), MIN_RECORD_BYTES, MAX_RECORD_BYTES);
 }
 
 static gboolean

@@ -16,9 +16,16 @@
 #define FIRST_STEP_US (3 * 1000)
 #define NO_QUEUE_US (5 * 1000)
 #define TWO_MESSAGES_BYTES 2560
-/* One late message is no queue: the doubling ends when so many in a row show it, nearly as in RFC 9406. */
+/* One late message is no queue: the doubling ends when so many in a row show it, nearly as in RFC 9406. When
+ * the best of a round shows the beginning of one, it goes on by a quarter, as there ("conservative slow start"). */
 #define START_SAMPLES 4
+#define CONSERVATIVE_SHARE 4
 #define SHRINK_QUEUE_US (30 * 1000)
+/* A shaper lets the first kilobytes of an idle line pass at once, so that the queue shows late: the doubling
+ * ends, too, when so many moments in a row carried less than the window holds of so many round trips. */
+#define MOMENT_US (15 * 1000)
+#define OUTGROWN_MOMENTS 2
+#define OUTGROWN_ROUNDS 3
 /* On a path that became wider what is under way stands in the old queue, and what is sent until that is
  * through is kept behind it, for the sake of the order. */
 #define OLD_QUEUE_ROUNDS 2
@@ -152,7 +159,7 @@ get_own_length (AlsMessageWindow *self)
                     / (als_message_window_get_rate (self) + 1));
 }
 
-/* The next step: doubled while no queue shows, and never more than a quarter. */
+/* The next step: doubled while no queue shows, and never more than an eighth. */
 static size_t
 grow (AlsMessageWindow *self, int64_t queue_us)
 {
@@ -161,8 +168,40 @@ grow (AlsMessageWindow *self, int64_t queue_us)
 
   if (queue_us > MAX (NO_QUEUE_US, get_own_length (self)))
     self->step_bytes = 0;
-  self->step_bytes = MIN (MAX (2 * self->step_bytes, first), self->limit_bytes / 4);
+  self->step_bytes = MIN (MAX (2 * self->step_bytes, first), self->limit_bytes / 8);
   return self->step_bytes;
+}
+
+/* The doubling is over: what stands in the queue beyond what is enough goes at once. */
+static void
+end_start (AlsMessageWindow *self)
+{
+  self->starting = FALSE;
+  self->n_outgrown = 0;
+  self->ended_at_bytes = self->limit_bytes;
+  if (self->bounds[0] > 0 && self->bounds[1] > 0)
+    self->limit_bytes = (size_t) CLAMP (MAX (self->bounds[0], self->bounds[1]), self->limit_bytes / 2.0,
+                                        (double) self->limit_bytes);
+}
+
+static void
+judge_moment (AlsMessageWindow *self, size_t in_flight, int64_t now_us)
+{
+  int64_t base_us = als_min_filter_get (&self->base), took_us = now_us - self->moment_us;
+  gboolean tells = self->starting && self->moment_from > 0 && !self->moment_starved && self->n_unjudged == 0;
+
+  if (took_us < MAX (MOMENT_US, base_us))
+    return;
+  self->bounds[1] = self->bounds[0];
+  self->bounds[0] = !tells ? 0
+                           : (double) (self->acked_bytes - self->moment_from) / (double) took_us
+                               * (double) MAX (OUTGROWN_ROUNDS * base_us, base_us + GROW_QUEUE_US);
+  self->n_outgrown = tells && (double) in_flight > self->bounds[0] ? self->n_outgrown + 1 : 0;
+  self->moment_us = now_us;
+  self->moment_from = self->acked_bytes;
+  self->moment_starved = FALSE;
+  if (self->n_outgrown >= OUTGROWN_MOMENTS)
+    end_start (self);
 }
 
 /* Is the doubling over? Or did it end for no good reason, a busy machine's perhaps: the window that
@@ -177,10 +216,7 @@ judge_start (AlsMessageWindow *self, int64_t grow_queue_us, size_t in_flight, gb
     self->n_late = self->latest_us - base_us > grow_queue_us ? self->n_late + 1 : 0;
   self->latest_us = 0;
   if (self->starting && self->n_unjudged == 0 && self->n_late >= START_SAMPLES)
-    {
-      self->starting = FALSE;
-      self->ended_at_bytes = self->limit_bytes;
-    }
+    end_start (self);
   else if (!self->starting && round && used && self->limit_bytes >= self->ended_at_bytes
            && self->n_round_samples >= START_SAMPLES && self->round_least_us - base_us < NO_QUEUE_US)
     self->starting = TRUE;
@@ -194,7 +230,7 @@ end_round (AlsMessageWindow *self)
 }
 
 static void
-adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
+adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before, int64_t now_us)
 {
   int64_t standing_us = als_min_filter_get (&self->standing);
   int64_t queue_us = standing_us - als_min_filter_get (&self->base);
@@ -203,12 +239,16 @@ adjust (AlsMessageWindow *self, size_t acked, size_t in_flight_before)
    * tell would otherwise never learn of more. */
   gboolean used = in_flight_before * 2 >= self->limit_bytes;
   gboolean round = self->acked_bytes >= self->round_end;
+  gboolean conservative;
 
+  judge_moment (self, in_flight_before, now_us);
   judge_start (self, grow_queue_us, in_flight_before, round);
+  conservative = self->n_unjudged == 0 && self->n_round_samples >= START_SAMPLES
+                 && self->round_least_us - als_min_filter_get (&self->base) > NO_QUEUE_US;
   if (round)
     end_round (self);
   if (self->starting && used)
-    self->limit_bytes += acked;
+    self->limit_bytes += conservative ? acked / CONSERVATIVE_SHARE : acked;
   else if (round && queue_us > SHRINK_QUEUE_US)
     /* By half at the most, and the excess alone. */
     self->limit_bytes -= (size_t) (self->limit_bytes
@@ -243,7 +283,7 @@ als_message_window_widened (AlsMessageWindow *self)
 void
 als_message_window_starved (AlsMessageWindow *self)
 {
-  self->starved = TRUE;
+  self->starved = self->moment_starved = TRUE;
 }
 
 static void
@@ -290,7 +330,7 @@ als_message_window_acked (AlsMessageWindow *self, uint64_t total, int64_t delay_
     add_sample (self, now_us - sent_us - delay_us, now_us);
   note_carried (self, now_us);
   if (acked > 0 && self->srtt_us != 0)
-    adjust (self, (size_t) acked, in_flight);
+    adjust (self, (size_t) acked, in_flight, now_us);
   return TRUE;
 }
 

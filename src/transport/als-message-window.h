@@ -23,6 +23,11 @@ typedef struct
   size_t max_bytes;
   size_t limit_bytes;    /* in flight, now */
   gboolean starting;     /* doubling each round trip */
+  int64_t moment_us;     /* when this moment of the start began */
+  uint64_t moment_from;  /* acked_bytes then */
+  gboolean moment_starved; /* in it there was nothing to send for an instant */
+  double bounds[2];      /* bytes that the last moments say are enough; 0: unknown */
+  guint n_outgrown;      /* moments in a row that carried too little for the window */
   size_t step_bytes;     /* last growth */
   uint64_t round_end;    /* sent_bytes when this round began */
   int64_t latest_us;     /* round trip, not judged yet; 0: judged */

@@ -24,6 +24,9 @@
 /* Rounds with a queue from end to end that carry less than this share refute the estimate. */
 #define REFUTED_SHARE 0.75
 #define REFUTED_ROUNDS 2
+/* An estimate is doubtful, and the window does not grow by it, while a queue stands and less than this share of
+ * it comes through. */
+#define DOUBTFUL_SHARE 0.5
 static const double cycle_gains[] = { 1.25, 0.75, 1, 1, 1, 1, 1, 1 };
 
 /* The other side collects acknowledgements for this long. */
@@ -229,6 +232,7 @@ update_bandwidth (AlsRateControl *self, int64_t rtt_us, int64_t queue_us)
   if (interval_us <= 0 || interval_us < self->min_rtt_us)
     return;
   rate = (double) (self->delivered - mark->delivered) * G_USEC_PER_SEC / (double) interval_us;
+  self->latest_rate = rate;
   if (mark->app_limited && rate < self->bandwidth)
     return;
   if (self->round_start)
@@ -330,8 +334,12 @@ static void
 update_cwnd (AlsRateControl *self, gboolean queueing)
 {
   gboolean settled = self->full_pipe || self->state == ALS_RATE_PROBE_RTT;
-  double target;
+  /* The estimate may be of a burst that a shaper let through: the queue of that shows at once. */
+  gboolean stays = queueing && (self->state == ALS_RATE_STARTUP || self->state == ALS_RATE_DRAIN
+                                || self->latest_rate < DOUBTFUL_SHARE * self->bandwidth);
+  double grown = (double) (self->cwnd + (stays ? 0 : self->acked_now)), target;
 
+  queueing = queueing && !self->full_pipe;
   if (self->bandwidth <= 0 || self->min_rtt_us == 0)
     {
       self->cwnd += self->acked_now;
@@ -343,7 +351,7 @@ update_cwnd (AlsRateControl *self, gboolean queueing)
     target += 3 * get_burst (self->bandwidth) + self->bandwidth * ACK_DELAY_US / G_USEC_PER_SEC;
   target = MAX (target, MIN_CWND);
   if (settled || (queueing && self->delivered >= INITIAL_CWND))
-    self->cwnd = (uint64_t) MIN ((double) (self->cwnd + self->acked_now), target);
+    self->cwnd = (uint64_t) MIN (grown, target);
   else if (self->cwnd < target || self->delivered < INITIAL_CWND)
     self->cwnd += self->acked_now;
 }
@@ -374,7 +382,7 @@ als_rate_control_finish (AlsRateControl *self, int64_t rtt_us, int64_t queue_us,
     advance_cycle (self, now_us);
   update_min_rtt (self, rtt_us, now_us);
   update_pacing (self);
-  update_cwnd (self, !self->full_pipe && is_queueing (self, queue_us));
+  update_cwnd (self, is_queueing (self, queue_us));
   self->sample_valid = FALSE;
   self->acked_now = 0;
   self->lost_now = 0;

@@ -55,6 +55,7 @@ typedef struct
   double rounds_max[ALS_RATE_FILTER_ROUNDS]; /* bytes a second */
   guint filter_round;
   double bandwidth;                          /* bytes a second, 0: unknown */
+  double latest_rate;                        /* of the latest sample */
   int64_t min_rtt_us;                        /* 0: unknown */
   int64_t min_rtt_stamp_us;
   AlsMinFilter unqueued_rtt;                 /* lately, without the queue on the way there */
